@@ -1,0 +1,11 @@
+"""Softmax regression from scratch: definitions a learner can read, beside an engine for the same mathematics."""
+
+from importlib.metadata import version as _version
+
+from softreg.data import Dataset
+from softreg.model import Model, Score, Settings, fit
+from softreg.solvers import SGD, Solution, Status
+
+__version__ = _version("softreg")
+
+__all__ = ["SGD", "Dataset", "Model", "Score", "Settings", "Solution", "Status", "fit"]

@@ -1,0 +1,186 @@
+"""Dataset: rows, labels and what they mean, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from softreg.errors import DataError, LabelError, ShapeError
+
+__all__ = ["Dataset"]
+
+_FINITE_BLOCK = 4096  # rows looked at together for nan and inf: no mask of the whole of X
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """Rows and their labels. Holding one is the proof that they fit together: nothing after it checks again.
+
+    Parameters
+    ----------
+    X : (n, d) or (n, height, width) array of numbers
+        Kept as it is: no copy, no conversion. Images are seen as rows of pixels, and their shape is remembered.
+    y : (n,) array of int
+        Codes into `classes`.
+    classes : (K,) array
+        What the codes stand for; at least two, all different.
+    scale, shift : float or (d,) array
+        The model sees scale · X + shift.
+    feature_names : sequence of str, optional
+    weights : (n,) array of float, optional
+        Non-negative and finite; 1 each by default.
+
+    Raises
+    ------
+    ShapeError
+        Where the shapes disagree.
+    LabelError
+        Where a code is outside the classes.
+    DataError
+        Where X is not numbers, or X or a weight is nan or infinite: the message says where.
+
+    Examples
+    --------
+    >>> data = Dataset.from_labels([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], ["cat", "dog", "cat"])
+    >>> data
+    Dataset(3 rows, 2 features, 2 classes, float64)
+    >>> data.y, data.classes
+    (array([0, 1, 0], dtype=int32), array(['cat', 'dog'], dtype='<U3'))
+    """
+
+    X: NDArray[Any]
+    y: NDArray[np.int32]
+    classes: NDArray[Any]
+    scale: float | NDArray[np.float64] = 1.0
+    shift: float | NDArray[np.float64] = 0.0
+    feature_names: tuple[str, ...] | None = None
+    image_shape: tuple[int, int] | None = None
+    weights: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        def put(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
+        X = np.asarray(self.X)
+        if X.ndim == 3:
+            put("image_shape", X.shape[1:])
+            X = X.reshape(len(X), X.shape[1] * X.shape[2])
+        if X.ndim != 2:
+            raise ShapeError("X", X.shape, "(rows, features), or (rows, height, width) for images")
+        if X.dtype.kind not in "buif" and X.dtype.name != "bfloat16":
+            raise DataError(f"X has dtype {X.dtype}; expected numbers: encode text and categories as columns first")
+        n, d = X.shape
+        if d == 0:
+            raise ShapeError("X", X.shape, "at least one feature")
+        _check_finite(X)
+        put("X", X)
+
+        classes = np.asarray(self.classes)
+        if classes.dtype.kind == "O" and all(isinstance(c, str) for c in classes):
+            classes = classes.astype(str)
+        if classes.ndim != 1 or len(classes) < 2:
+            raise LabelError(f"classes are {classes.tolist()!r}; expected a list of at least two")
+        if classes.dtype.kind not in "biuU":
+            raise LabelError(f"classes have dtype {classes.dtype}; expected strings, integers or booleans")
+        if len(np.unique(classes)) < len(classes):
+            raise LabelError("a class is listed twice")
+        put("classes", classes)
+
+        y = np.asarray(self.y)
+        if y.shape != (n,):
+            raise ShapeError("y", y.shape, f"({n},): one label for each row of X")
+        if y.dtype.kind not in "iu":
+            raise LabelError(f"y has dtype {y.dtype}; expected integer codes: Dataset.from_labels takes labels")
+        wrong = np.flatnonzero((y < 0) | (y >= len(classes)))
+        if len(wrong):
+            raise LabelError(
+                f"{len(wrong)} labels are outside the {len(classes)} classes; "
+                f"the first is {y[wrong[0]]} in row {wrong[0]}"
+            )
+        put("y", np.ascontiguousarray(y, dtype=np.int32))
+
+        for name in ("scale", "shift"):
+            value = np.asarray(getattr(self, name), dtype=float)
+            if value.shape not in ((), (d,)):
+                raise ShapeError(name, value.shape, f"a number, or ({d},): one for each feature")
+            if not np.isfinite(value).all():
+                raise DataError(f"{name} has nan or infinite entries; expected finite numbers")
+            put(name, float(value) if value.shape == () else value)
+
+        if self.feature_names is not None:
+            put("feature_names", tuple(self.feature_names))
+            if len(self.feature_names) != d:
+                raise ShapeError("feature_names", (len(self.feature_names),), f"({d},): one for each feature")
+        if self.weights is not None:
+            w = np.ascontiguousarray(self.weights, dtype=float)
+            if w.shape != (n,):
+                raise ShapeError("weights", w.shape, f"({n},): one for each row of X")
+            bad = np.flatnonzero(~(np.isfinite(w) & (w >= 0)))
+            if len(bad):
+                raise DataError(f"{len(bad)} weights are negative, nan or infinite; the first in row {bad[0]}")
+            put("weights", w)
+
+    @classmethod
+    def from_labels(cls, X: ArrayLike, labels: ArrayLike, **fields: Any) -> Dataset:
+        """Make a Dataset from labels of any kind; the classes are the sorted labels unless `classes` is given.
+
+        Raises
+        ------
+        LabelError
+            Where a label is not among the given classes, or the labels are neither strings, integers nor booleans.
+        """
+        labels = np.asarray(labels)
+        if labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels):
+            labels = labels.astype(str)
+        if labels.dtype.kind not in "biuU":
+            raise LabelError(f"labels have dtype {labels.dtype}; expected strings, integers or booleans")
+        if labels.ndim != 1:
+            raise ShapeError("labels", labels.shape, "(n,): one for each row of X")
+        if "classes" not in fields:
+            classes, codes = np.unique(labels, return_inverse=True)
+            return cls(np.asarray(X), codes.astype(np.int32), classes, **fields)
+        classes = np.asarray(fields.pop("classes"))
+        order = np.argsort(classes)
+        place = np.searchsorted(classes, labels, sorter=order).clip(max=len(classes) - 1)
+        codes = order[place]
+        unknown = np.flatnonzero(classes[codes] != labels)
+        if len(unknown):
+            raise LabelError(
+                f"{len(unknown)} labels are not among the classes; "
+                f"the first is {labels[unknown[0]]!r} in row {unknown[0]}"
+            )
+        return cls(np.asarray(X), codes.astype(np.int32), classes, **fields)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of X."""
+        return int(self.X.shape[0])
+
+    @property
+    def n_features(self) -> int:
+        """Columns of X."""
+        return int(self.X.shape[1])
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.n_rows} rows, {self.n_features} features, {self.n_classes} classes, {self.X.dtype})"
+
+
+def _check_finite(X: NDArray[Any]) -> None:
+    if X.dtype.kind in "bui":
+        return
+    for start in range(0, len(X), _FINITE_BLOCK):
+        bad = np.argwhere(~np.isfinite(X[start : start + _FINITE_BLOCK]))
+        if len(bad):
+            row, column = bad[0]
+            raise DataError(
+                f"X holds nan or infinite values; the first is {X[start + row, column]} in row {start + row}, "
+                f"column {column}: fill them in or leave those rows out"
+            )

@@ -1,0 +1,6 @@
+"""The fitted model: plain arrays that predict, save and load; and the fit that makes one."""
+
+from softreg.model.fitting import Settings, fit
+from softreg.model.model import Model, Score, Section
+
+__all__ = ["Model", "Score", "Section", "Settings", "fit"]

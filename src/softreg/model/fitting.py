@@ -1,0 +1,169 @@
+"""fit: from a Dataset and settings to a Model, by way of an objective and a solver."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from softreg.data import Dataset
+from softreg.errors import DataError, FitInterrupted, SettingError
+from softreg.kernels import one_blas_thread
+from softreg.model.model import Model, Score
+from softreg.objective import SoftmaxObjective
+from softreg.protocols import Vector
+from softreg.solvers import SGD, Solution, Status, Step, minimise
+
+__all__ = ["Settings", "fit"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a fit is asked to do. The defaults are the chapter's.
+
+    Parameters
+    ----------
+    solver
+        How to go downhill.
+    max_steps : int
+        Steps of the solver; for SGD, epochs.
+    C : float
+        Inverse strength of the L2 penalty 1/(2 C Σw) ‖W‖², as in scikit-learn; inf for none.
+    init_std : float
+        W starts from normal noise of this deviation, b from 0.
+    seed : int
+        Of that noise. (The order of the batches is the solver's own seed.)
+    """
+
+    solver: SGD = field(default_factory=SGD)
+    max_steps: int = 5
+    C: float = math.inf
+    init_std: float = 0.01
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.C > 0:
+            raise SettingError("C", self.C, "a positive number, or inf for no penalty")
+        if not (self.init_std >= 0 and math.isfinite(self.init_std)):
+            raise SettingError("init_std", self.init_std, "a finite number, at least 0")
+        if self.seed < 0:
+            raise SettingError("seed", self.seed, "not negative")
+        if self.max_steps < 0:
+            raise SettingError("max_steps", self.max_steps, "at least 0")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values, for the model's file."""
+        fields = asdict(self)
+        fields["solver"] = {"name": type(self.solver).__name__, **fields["solver"]}
+        fields["C"] = None if math.isinf(self.C) else self.C  # JSON has no infinity
+        return fields
+
+
+def fit(
+    data: Dataset,
+    settings: Settings | None = None,
+    *,
+    validation: Dataset | None = None,
+    callback: Callable[[Step, Score | None], bool | None] | None = None,
+) -> tuple[Model, Solution]:
+    """Fit softmax regression to a Dataset.
+
+    Parameters
+    ----------
+    data : Dataset
+    settings : Settings, optional
+    validation : Dataset, optional
+        Scored after each step, for the history and the callback; the fit itself never sees it.
+    callback : callable, optional
+        Told of each step and its validation score; a true result stops the fit.
+
+    Returns
+    -------
+    model : Model
+    solution : Solution
+        How the solve ended, and its figures with their times.
+
+    Raises
+    ------
+    DataError
+        Where there is nothing to learn from.
+    FitError
+        Where the solve ran into infinities.
+    FitInterrupted
+        On Ctrl-C; it carries the model as the last whole step left it.
+
+    Examples
+    --------
+    >>> data = Dataset.from_labels([[0.0], [1.0], [2.0], [3.0]], ["low", "low", "high", "high"])
+    >>> model, solution = fit(data, Settings(solver=SGD(learning_rate=1.0, batch_size=2), max_steps=200))
+    >>> model.predict([[0.2], [2.9]])
+    array(['low', 'high'], dtype='<U4')
+    >>> solution.status.name
+    'MAX_STEPS'
+    """
+    settings = settings or Settings()
+    if data.n_rows == 0:
+        raise DataError("the data has no rows: there is nothing to fit")
+    if data.weights is not None and not data.weights.any():
+        raise DataError("all weights are 0: there is nothing to fit")
+
+    total = float(data.n_rows if data.weights is None else data.weights.sum())
+    # Two classes are fitted as a softmax; a doubled penalty makes that exactly the fit of one row of weights w1 − w0.
+    l2 = (2.0 if data.n_classes == 2 else 1.0) / (settings.C * total)
+    objective = SoftmaxObjective(data, l2)
+    scores: list[Score] = []
+
+    def on_step(step: Step) -> bool | None:
+        score = None
+        if validation is not None:
+            score = _model(data, objective, step.theta, settings).score(validation)
+            scores.append(score)
+        return callback(step, score) if callback is not None else None
+
+    with one_blas_thread():
+        solution = minimise(
+            objective, settings.solver, _start(objective, settings), max_steps=settings.max_steps, callback=on_step
+        )
+    model = _model(data, objective, solution.require_finite().theta, settings, solution, scores)
+    if solution.status is Status.INTERRUPTED:
+        raise FitInterrupted(model, solution)
+    return model, solution
+
+
+def _start(objective: SoftmaxObjective, settings: Settings) -> Vector:
+    theta = np.zeros(objective.size)
+    W, _ = objective.split(theta)
+    # Entry 0 of the seed's sequence; the solver's epochs take 1, 2, …
+    W[...] = np.random.default_rng((settings.seed, 0)).normal(scale=settings.init_std, size=W.shape)
+    return theta
+
+
+def _model(
+    data: Dataset,
+    objective: SoftmaxObjective,
+    theta: Vector,
+    settings: Settings,
+    solution: Solution | None = None,
+    scores: list[Score] | None = None,
+) -> Model:
+    W, b = objective.split(theta)
+    history = {}
+    if solution is not None:
+        history = {name: v for name, v in solution.history.items() if name != "seconds"}
+        if scores:
+            history |= {f"validation_{name}": np.array([getattr(s, name) for s in scores]) for name in Score._fields}
+    return Model(
+        # Adding a constant to a row of W, or to b, changes no probability: choose the one with mean 0.
+        W - W.mean(axis=1, keepdims=True),
+        b - b.mean(),
+        data.classes,
+        data.scale,
+        data.shift,
+        data.feature_names,
+        data.image_shape,
+        settings.as_dict(),
+        history,
+    )

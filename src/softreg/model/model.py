@@ -1,0 +1,212 @@
+"""Model: weights, biases and what they apply to. Frozen, NumPy only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from softreg.data import Dataset
+from softreg.errors import DataError, ShapeError
+from softreg.kernels import Block, blocks, fold, one_blas_thread, softmax_xent
+
+__all__ = ["Model", "Score", "Section"]
+
+
+class Score(NamedTuple):
+    """Weighted mean cross-entropy, and weighted share of right labels."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """A part of a model file that this version has no use for, kept as it came."""
+
+    fields: Any
+    tensors: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Model:
+    """Softmax regression, fitted: p(class | x) = softmax((scale · x + shift) W + b).
+
+    Attributes
+    ----------
+    W : (d, K) float64
+        Weights in scaled units: a fit centres each row, since adding a constant to it changes no probability.
+    b : (K,) float64
+    classes : (K,) array
+        In the type that the labels had.
+    scale, shift : float or (d,) float64
+    feature_names : tuple of str, optional
+    image_shape : (height, width), optional
+    settings : mapping
+        What the fit was asked to do, as plain values.
+    history : mapping of str to (steps,) float64
+        Loss, accuracy and what else was measured after each step; no times, so that equal fits make equal files.
+    sections : mapping of str to Section
+        Parts of the file that another version of softreg wrote; saved again as they came.
+    """
+
+    W: NDArray[np.float64]
+    b: NDArray[np.float64]
+    classes: NDArray[Any]
+    scale: float | NDArray[np.float64] = 1.0
+    shift: float | NDArray[np.float64] = 0.0
+    feature_names: tuple[str, ...] | None = None
+    image_shape: tuple[int, int] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    history: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    sections: Mapping[str, Section] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.W.ndim != 2 or self.W.shape[0] == 0 or self.W.shape[1] < 2:
+            raise ShapeError("W", self.W.shape, "(features, classes), at least one feature and two classes")
+        d, K = self.W.shape
+        for name, value, shapes in (
+            ("b", self.b, [(K,)]),
+            ("classes", self.classes, [(K,)]),
+            ("scale", np.asarray(self.scale), [(), (d,)]),
+            ("shift", np.asarray(self.shift), [(), (d,)]),
+        ):
+            if value.shape not in shapes:
+                raise ShapeError(name, value.shape, " or ".join(map(str, shapes)))
+            if name != "classes" and not np.isfinite(value).all():
+                raise DataError(f"{name} has nan or infinite entries")
+        if not np.isfinite(self.W).all():
+            raise DataError("W has nan or infinite entries")
+        if len(np.unique(self.classes)) < K:
+            raise DataError("a class is listed twice")
+        if self.feature_names is not None and len(self.feature_names) != d:
+            raise ShapeError("feature_names", (len(self.feature_names),), f"({d},)")
+        if self.image_shape is not None and np.prod(self.image_shape) != d:
+            raise DataError(f"images of {self.image_shape} have other than {d} pixels")
+
+    @property
+    def n_features(self) -> int:
+        """Columns that X must have."""
+        return int(self.W.shape[0])
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Most likely class of each row.
+
+        Parameters
+        ----------
+        X : (n, d) or (n, height, width) array of numbers, in the units of the training data
+
+        Returns
+        -------
+        (n,) array of the type of `classes`
+
+        Raises
+        ------
+        ShapeError
+            Where the features are not as many as the model's.
+        DataError
+            Where X is not numbers, or gives a row nan for its logits.
+
+        Examples
+        --------
+        >>> model = Model(np.array([[1.0, -1.0]]), np.zeros(2), np.array(["up", "down"]))
+        >>> model.predict([[3.0], [-2.0]])
+        array(['up', 'down'], dtype='<U4')
+        """
+        X = self._rows(X)
+        codes = np.empty(len(X), dtype=np.intp)
+        with one_blas_thread():
+            for block in self._blocks(X):
+                block.logits.argmax(axis=1, out=codes[block.start : block.stop])
+        return self.classes[codes]
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Probability of each class for each row: (n, K), rows that sum to 1. Raises what `predict` raises."""
+        X = self._rows(X)
+        probs = np.empty((len(X), self.n_classes))
+        with one_blas_thread():
+            for block in self._blocks(X):
+                z = block.logits.astype(float)
+                z -= z.max(axis=1, keepdims=True)
+                np.exp(z, out=z)
+                np.divide(z, z.sum(axis=1, keepdims=True), out=probs[block.start : block.stop])
+        return probs
+
+    def score(self, data: Dataset) -> Score:
+        """Loss and accuracy on labelled rows; both nan without any weight.
+
+        Raises
+        ------
+        DataError
+            Where the classes of the data are not the model's, in its order.
+        """
+        if not np.array_equal(data.classes, self.classes):
+            raise DataError(
+                f"the data has the classes {data.classes.tolist()}; expected the model's, {self.classes.tolist()}"
+            )
+        loss = n_correct = 0.0
+        with one_blas_thread():
+            for block in self._blocks(self._rows(data.X)):
+                part = slice(block.start, block.stop)
+                weights = None if data.weights is None else data.weights[part]
+                block_loss, block_correct = softmax_xent(block.logits, data.y[part], weights)
+                loss, n_correct = loss + block_loss, n_correct + block_correct
+        weight = float(data.n_rows if data.weights is None else data.weights.sum())
+        return Score(loss / weight, n_correct / weight) if weight > 0 else Score(float("nan"), float("nan"))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to one file, which is either whole or as it was before.
+
+        Equal models make equal files. Raises OSError where the disk says no.
+        """
+        from softreg.model import storage  # safetensors is needed here alone
+
+        storage.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Model:
+        """Read a model that `save` wrote. No code in the file can run.
+
+        Raises
+        ------
+        ModelFileError
+            Where the file is not whole, not ours, of a newer format, or holds non-finite weights.
+        OSError
+            Where it cannot be read.
+        """
+        from softreg.model import storage
+
+        return storage.load(path)
+
+    def _rows(self, X: ArrayLike) -> NDArray[Any]:
+        X = np.asarray(X)
+        if X.ndim == 3:
+            X = X.reshape(len(X), X.shape[1] * X.shape[2])
+        if X.ndim != 2 or X.shape[1] != self.n_features:
+            raise ShapeError("X", X.shape, f"(rows, {self.n_features}): the model has {self.n_features} features")
+        if X.dtype.kind not in "buif" and X.dtype.name != "bfloat16":
+            raise DataError(f"X has dtype {X.dtype}; expected numbers")
+        return X
+
+    def _blocks(self, X: NDArray[Any]) -> Iterator[Block]:
+        checked = X.dtype.kind in "bui"
+        for block in blocks(X, *fold(self.W, self.b, self.scale, self.shift)):
+            if not checked and not np.isfinite(block.logits).all():
+                row = block.start + int(np.flatnonzero(~np.isfinite(block.logits).all(axis=1))[0])
+                raise DataError(f"row {row} of X has no finite logits: it holds nan, infinite or far too large values")
+            yield block
+
+    def __repr__(self) -> str:
+        return (
+            f"Model({self.n_features} features, {self.n_classes} classes: {', '.join(map(str, self.classes[:4]))}"
+            + (", …)" if self.n_classes > 4 else ")")
+        )

@@ -1,0 +1,5 @@
+"""Objectives: value, gradient and what else a fit asks of its data; no iteration, no checks of user input."""
+
+from softreg.objective.softmax import SoftmaxObjective
+
+__all__ = ["SoftmaxObjective"]

@@ -1,0 +1,63 @@
+"""The contracts between objectives and solvers.
+
+A solver sees the parameters as one flat vector theta of float64; only the objective knows that it is [W; b].
+Each protocol adds one ability: ask for the least.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Matrix", "Objective", "Point", "RowObjective", "Vector"]
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """What one pass over the data tells about theta."""
+
+    value: float  # loss + penalty
+    loss: float  # weighted mean cross-entropy
+    grad: Vector  # of value
+    n_correct: float  # weighted
+    weight: float  # Σ w over the rows of the pass
+
+    @property
+    def accuracy(self) -> float:
+        """Weighted share of rows whose largest logit is the label's; nan without rows."""
+        return self.n_correct / self.weight if self.weight > 0 else float("nan")
+
+
+class Objective(Protocol):
+    """A function of theta that can be evaluated with its gradient."""
+
+    @property
+    def size(self) -> int:
+        """Length of theta."""
+        ...
+
+    def evaluate(self, theta: Vector) -> Point:
+        """Value, loss, gradient and running counts, in one pass over the data."""
+        ...
+
+
+class RowObjective(Objective, Protocol):
+    """An objective that is a mean over rows and can be had for some of them."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the data."""
+        ...
+
+    @property
+    def weight(self) -> float:
+        """Σw over the rows."""
+        ...
+
+    def restrict(self, rows: NDArray[np.intp]) -> Objective:
+        """Return the same objective on these rows alone, in this order; nothing is copied."""
+        ...

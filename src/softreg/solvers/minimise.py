@@ -1,0 +1,150 @@
+"""The one loop around every solver: steps, callbacks, history, and the sentence that says how it ended."""
+
+from __future__ import annotations
+
+import enum
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softreg.errors import FitError, SettingError
+from softreg.protocols import Vector
+
+__all__ = ["Solution", "Solver", "State", "Status", "Step", "minimise"]
+
+
+class Status(enum.Enum):
+    """How a solve ended; the value is the sentence for a person."""
+
+    MAX_STEPS = "all the steps asked for were taken; nothing is claimed about the optimum"
+    NON_FINITE = "the value became infinite or nan; the last finite point is kept: try a lower learning rate"
+    STOPPED = "a callback asked to stop"
+    INTERRUPTED = "interrupted from the keyboard; the last whole step is kept"
+
+
+class State(Protocol):
+    """What every solver's state tells the loop. A state is never changed; a step makes the next one."""
+
+    @property
+    def theta(self) -> Vector: ...  # noqa: D102
+    @property
+    def value(self) -> float: ...  # noqa: D102
+    @property
+    def loss(self) -> float: ...  # noqa: D102
+    @property
+    def accuracy(self) -> float: ...  # noqa: D102
+    @property
+    def passes(self) -> float: ...  # noqa: D102
+
+
+S = TypeVar("S", bound=State)
+O_contra = TypeVar("O_contra", contravariant=True)
+
+
+class Solver(Protocol[O_contra, S]):
+    """Frozen settings that start a state and take a step from it."""
+
+    def init(self, objective: O_contra, theta: Vector) -> S:
+        """Return the state before the first step."""
+        ...
+
+    def step(self, objective: O_contra, state: S) -> S:
+        """Return the state one step on."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What a callback is told after each step."""
+
+    number: int  # from 1
+    theta: Vector
+    value: float  # loss + penalty
+    loss: float
+    accuracy: float
+    passes: float  # over the data, so far
+    seconds: float  # since the solve began
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Where a solve ended, and how.
+
+    `history` has one array a quantity (value, loss, accuracy, passes, seconds), one entry a step.
+    """
+
+    theta: Vector
+    status: Status
+    steps: int
+    passes: float
+    seconds: float
+    history: Mapping[str, NDArray[np.float64]] = field(repr=False)
+
+    def require_finite(self) -> Solution:
+        """Return self, or raise FitError where the solve ran into infinities."""
+        if self.status is Status.NON_FINITE:
+            raise FitError(f"in step {self.steps + 1}: {self.status.value}")
+        return self
+
+
+def minimise(
+    objective: O_contra,
+    solver: Solver[O_contra, S],
+    theta: Vector,
+    *,
+    max_steps: int,
+    callback: Callable[[Step], bool | None] | None = None,
+) -> Solution:
+    """Take steps until one of the reasons in `Status`.
+
+    Parameters
+    ----------
+    objective
+        What the solver asks for: see the protocol that its `init` names.
+    theta : (size,) float64
+        Where to start; not changed.
+    max_steps : int
+        At least 0.
+    callback : callable, optional
+        Called with a `Step` after each; a true result stops the solve.
+
+    Returns
+    -------
+    Solution
+        Ctrl-C ends the solve as INTERRUPTED; whoever called must see to it that it is raised again.
+
+    Raises
+    ------
+    SettingError
+        Where max_steps is negative.
+    """
+    if max_steps < 0:
+        raise SettingError("max_steps", max_steps, "at least 0")
+    begin = time.perf_counter()
+    history: dict[str, list[float]] = {name: [] for name in ("value", "loss", "accuracy", "passes", "seconds")}
+    steps = 0
+    status = Status.MAX_STEPS
+    state = solver.init(objective, theta)
+    try:
+        while steps < max_steps:
+            new = solver.step(objective, state)
+            if not (math.isfinite(new.value) and np.isfinite(new.theta).all()):
+                status = Status.NON_FINITE
+                break
+            state, steps = new, steps + 1
+            seconds = time.perf_counter() - begin
+            step = Step(steps, new.theta, new.value, new.loss, new.accuracy, new.passes, seconds)
+            for name, figures in history.items():
+                figures.append(getattr(step, name))
+            if callback is not None and callback(step):
+                status = Status.STOPPED
+                break
+    except KeyboardInterrupt:
+        status = Status.INTERRUPTED
+    arrays = {name: np.array(figures) for name, figures in history.items()}
+    return Solution(state.theta, status, steps, state.passes, time.perf_counter() - begin, arrays)

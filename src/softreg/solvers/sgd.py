@@ -1,0 +1,82 @@
+"""Minibatch stochastic gradient descent, as the chapter does it.
+
+    theta ← theta − learning_rate · (w_B / (batch_size · w̄)) ∇f_B(theta)      for each batch B of a shuffled epoch
+
+f_B is the mean over the batch, w_B its weight and w̄ the mean weight of a row: with weights of 1 that is the batch's
+summed gradient over batch_size, so the short last batch of an epoch counts for what it holds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from softreg.errors import SettingError
+from softreg.protocols import RowObjective, Vector
+
+__all__ = ["SGD", "SGDState"]
+
+
+@dataclass(frozen=True, eq=False)
+class SGDState:
+    """After `epoch` epochs. The figures are running ones: each batch is measured before the step that it causes."""
+
+    theta: Vector
+    epoch: int = 0
+    value: float = math.nan
+    loss: float = math.nan
+    accuracy: float = math.nan
+
+    @property
+    def passes(self) -> float:
+        """Passes over the data."""
+        return float(self.epoch)
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Minibatch SGD; a step is one epoch. Each epoch's order comes from (seed, epoch).
+
+    Parameters
+    ----------
+    learning_rate : float
+        Positive and finite.
+    batch_size : int
+        At least 1.
+    seed : int
+        Not negative.
+    """
+
+    learning_rate: float = 0.1
+    batch_size: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
+            raise SettingError("learning_rate", self.learning_rate, "a positive number")
+        if self.batch_size < 1:
+            raise SettingError("batch_size", self.batch_size, "at least 1")
+        if self.seed < 0:
+            raise SettingError("seed", self.seed, "not negative")
+
+    def init(self, objective: RowObjective, theta: Vector) -> SGDState:
+        """Return the state before the first epoch."""
+        return SGDState(theta)
+
+    def step(self, objective: RowObjective, state: SGDState) -> SGDState:
+        """Run one epoch."""
+        epoch = state.epoch + 1
+        order = np.random.default_rng((self.seed, epoch)).permutation(objective.n_rows)
+        full_batch = self.batch_size * objective.weight / objective.n_rows
+        theta = state.theta.copy()
+        value = loss = n_correct = weight = 0.0
+        for start in range(0, len(order), self.batch_size):
+            point = objective.restrict(order[start : start + self.batch_size]).evaluate(theta)
+            theta -= self.learning_rate * point.weight / full_batch * point.grad
+            value += point.weight * point.value
+            loss += point.weight * point.loss
+            n_correct += point.n_correct
+            weight += point.weight
+        return SGDState(theta, epoch, value / weight, loss / weight, n_correct / weight)
