@@ -36,15 +36,20 @@ bench: $(VENV)/.tools
 	$(BIN)/python benchmarks/startup.py
 
 # Editable: a change of Python needs no new installation, only one of the native code or of pyproject.toml does.
-$(VENV)/.installed: $(NATIVE)
-	@set -e; python=$$(scripts/preflight.sh); \
-	test -x $(BIN)/python || { echo "making $(VENV) and building softreg (a minute) …" >&2; $$python -m venv $(VENV); }
+$(VENV)/.installed: $(NATIVE) | $(BIN)/pip
+	@scripts/preflight.sh >/dev/null
+	@echo "building softreg …" >&2
 	@$(PIP) install --editable .
 	@touch $@
 
-$(VENV)/.tools: $(VENV)/.installed constraints.txt
+$(VENV)/.tools: $(NATIVE) constraints.txt | $(BIN)/pip
+	@scripts/preflight.sh >/dev/null
+	@echo "building softreg, with what its tests need …" >&2
 	@$(PIP) install $(WERROR) -c constraints.txt --editable '.[test$(if $(filter no,$(TORCH)),,,torch)]'
-	@touch $@
+	@touch $(VENV)/.installed $@
+
+$(BIN)/pip:
+	@python=$$(scripts/preflight.sh) && $$python -m venv $(VENV)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

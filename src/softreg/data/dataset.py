@@ -52,7 +52,7 @@ class Dataset:
     """
 
     X: NDArray[Any]
-    y: NDArray[np.int32]
+    y: NDArray[Any]  # int32, whatever type of integers was given
     classes: NDArray[Any]
     scale: float | NDArray[np.float64] = 1.0
     shift: float | NDArray[np.float64] = 0.0
@@ -141,7 +141,7 @@ class Dataset:
             raise ShapeError("labels", labels.shape, "(n,): one for each row of X")
         if "classes" not in fields:
             classes, codes = np.unique(labels, return_inverse=True)
-            return cls(np.asarray(X), codes.astype(np.int32), classes, **fields)
+            return cls(np.asarray(X), codes, classes, **fields)
         classes = np.asarray(fields.pop("classes"))
         order = np.argsort(classes)
         place = np.searchsorted(classes, labels, sorter=order).clip(max=len(classes) - 1)
@@ -152,7 +152,7 @@ class Dataset:
                 f"{len(unknown)} labels are not among the classes; "
                 f"the first is {labels[unknown[0]]!r} in row {unknown[0]}"
             )
-        return cls(np.asarray(X), codes.astype(np.int32), classes, **fields)
+        return cls(np.asarray(X), codes, classes, **fields)
 
     @property
     def n_rows(self) -> int:

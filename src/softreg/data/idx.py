@@ -33,7 +33,7 @@ TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">
 MAX_RANK = 64  # NumPy's
 MAX_DEFLATE_RATIO = 1032  # a byte of deflate stands for at most so many (zlib's technical notes, "maximum compression")
 _GZIP_MAGIC = b"\x1f\x8b"
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 
 
 def read_idx(path: str | os.PathLike[str], *, sha256: str | None = None) -> NDArray[Any]:

@@ -1,0 +1,103 @@
+"""What every objective must do: its gradient is its value's, weights are repetitions, rows restrict."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from problems import dataset, objectives
+from softreg import Dataset
+from softreg.objective import SoftmaxObjective
+
+
+def exact(data: Dataset) -> Dataset:
+    """Return the same data in float64, so that finite differences see no rounding of float32."""
+    fields = {"scale": data.scale, "shift": data.shift, "weights": data.weights}
+    return Dataset(data.X.astype(float), data.y, data.classes, **fields)  # type: ignore[arg-type]
+
+
+def point(objective: SoftmaxObjective, seed: int = 0) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).normal(scale=0.3, size=objective.size)
+
+
+@pytest.mark.parametrize(("data", "l2"), objectives())
+def test_the_gradient_is_that_of_the_value(data: Dataset, l2: float) -> None:
+    objective = SoftmaxObjective(exact(data), l2)
+    theta = point(objective)
+    grad = objective.evaluate(theta).grad
+    h = 1e-5
+    for i in range(0, objective.size, 3):
+        e = np.zeros(objective.size)
+        e[i] = h
+        slope = (objective.evaluate(theta + e).value - objective.evaluate(theta - e).value) / (2 * h)
+        assert grad[i] == pytest.approx(slope, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize(("data", "l2"), objectives())
+def test_every_type_of_x_gives_the_value_and_gradient_of_float64(data: Dataset, l2: float) -> None:
+    theta = point(SoftmaxObjective(data))
+    got, want = SoftmaxObjective(data, l2).evaluate(theta), SoftmaxObjective(exact(data), l2).evaluate(theta)
+    assert got.value == pytest.approx(want.value, rel=1e-6)
+    assert (got.n_correct, got.weight) == (want.n_correct, want.weight)
+    np.testing.assert_allclose(got.grad, want.grad, atol=1e-6)
+
+
+@pytest.mark.parametrize(("data", "l2"), objectives())
+def test_the_value_is_the_definition(data: Dataset, l2: float) -> None:
+    objective = SoftmaxObjective(data, l2)
+    theta = point(objective)
+    W, b = theta[: -data.n_classes].reshape(-1, data.n_classes), theta[-data.n_classes :]
+    z = (data.scale * data.X.astype(float) + data.shift) @ W + b
+    losses = np.log(np.exp(z).sum(axis=1)) - z[np.arange(data.n_rows), data.y]
+    w = np.ones(data.n_rows) if data.weights is None else data.weights
+    here = objective.evaluate(theta)
+    assert here.loss == pytest.approx(np.sum(w * losses) / w.sum(), rel=1e-6)
+    assert here.value == pytest.approx(here.loss + l2 / 2 * np.sum(W**2), rel=1e-12)
+    assert here.n_correct == np.sum(w * (z.argmax(axis=1) == data.y))
+
+
+def test_weights_are_repetitions() -> None:
+    data = dataset(3)
+    weights = np.random.default_rng(0).integers(0, 4, data.n_rows)
+    weighted = SoftmaxObjective(Dataset(data.X, data.y, data.classes, weights=weights.astype(float)), 0.1)
+    rows = np.repeat(np.arange(data.n_rows), weights)
+    repeated = SoftmaxObjective(Dataset(data.X[rows], data.y[rows], data.classes), 0.1)
+    theta = point(weighted)
+    np.testing.assert_allclose(weighted.evaluate(theta).grad, repeated.evaluate(theta).grad, rtol=1e-12, atol=1e-15)
+    assert weighted.evaluate(theta).value == pytest.approx(repeated.evaluate(theta).value, rel=1e-14)
+
+
+@pytest.mark.parametrize(("data", "l2"), objectives())
+def test_restricting_equals_making_the_objective_of_those_rows(data: Dataset, l2: float) -> None:
+    rows = np.random.default_rng(5).integers(0, data.n_rows, 9)
+    weights = None if data.weights is None else data.weights[rows]
+    of_rows = Dataset(data.X[rows], data.y[rows], data.classes, data.scale, data.shift, weights=weights)
+    whole = SoftmaxObjective(data, l2)
+    theta = point(whole)
+    got, want = whole.restrict(rows).evaluate(theta), SoftmaxObjective(of_rows, l2).evaluate(theta)
+    assert (got.value, got.n_correct, got.weight) == (want.value, want.n_correct, want.weight)
+    np.testing.assert_array_equal(got.grad, want.grad)
+    np.testing.assert_array_equal(whole.restrict(rows).restrict(np.array([3])).evaluate(theta).grad,
+                                  whole.restrict(rows[[3]]).evaluate(theta).grad)  # fmt: skip
+
+
+def test_without_rows_the_loss_is_0_and_the_penalty_remains() -> None:
+    objective = SoftmaxObjective(dataset(1), 0.5).restrict(np.empty(0, dtype=np.intp))
+    here = objective.evaluate(point(objective))
+    assert here.loss == 0
+    assert here.value > 0
+    assert np.isnan(here.accuracy)
+
+
+def test_the_gradient_is_that_of_pytorch() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test installs it on Python 3.11")
+    data = dataset(11, n=50, d=8, K=5)
+    objective = SoftmaxObjective(data, 0.2)
+    theta = point(objective)
+    t = torch.tensor(theta, requires_grad=True)
+    W, b = t[:-5].reshape(8, 5), t[-5:]
+    loss = torch.nn.functional.cross_entropy(torch.tensor(data.X) @ W + b, torch.tensor(data.y, dtype=torch.long))
+    value = loss + 0.1 * (W**2).sum()
+    value.backward()
+    here = objective.evaluate(theta)
+    assert here.value == pytest.approx(value.item(), rel=1e-14)
+    np.testing.assert_allclose(here.grad, t.grad.numpy(), rtol=1e-12, atol=1e-15)

@@ -1,0 +1,57 @@
+"""The tables that contract tests run over: joining one is how a new member gets tested."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from softreg import SGD, Dataset
+from softreg.data import fashion_mnist
+
+DTYPES = [
+    "bool",
+    *(f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 64)),
+    "float16",
+    "float32",
+    "float64",
+]
+
+SHAPES = [(0, 3), (1, 1), (1, 2), (5, 2), (257, 10), (33, 1000)]  # rows × classes of a block
+
+SOLVERS = [pytest.param(SGD(learning_rate=0.05, batch_size=7), id="sgd")]
+
+needs_fashion_mnist = pytest.mark.skipif(
+    fashion_mnist.find() is None, reason="Fashion-MNIST is not on this machine: softreg data fetch fashion-mnist"
+)
+
+
+def features(rng: np.random.Generator, n: int, d: int, dtype: str = "float64") -> NDArray[Any]:
+    """X that its type holds exactly, so that every path sees the same numbers."""
+    low = 0 if dtype[0] in "ub" else -4
+    return rng.integers(low, 2 if dtype == "bool" else 5, (n, d)).astype(dtype)
+
+
+def dataset(seed: int, n: int = 40, d: int = 6, K: int = 4, dtype: str = "float64", **fields: Any) -> Dataset:
+    rng = np.random.default_rng(seed)
+    X = features(rng, n, d, dtype)
+    return Dataset(X, rng.integers(0, K, n).astype(np.int32), np.array([f"class {k}" for k in range(K)]), **fields)
+
+
+def objectives() -> list[Any]:
+    """Name → dataset and l2: what `SoftmaxObjective` is tested on."""
+    rng = np.random.default_rng(0)
+    weights = rng.integers(0, 3, 40).astype(float)
+    return [
+        pytest.param(dataset(1), 0.0, id="plain"),
+        pytest.param(dataset(2), 0.3, id="l2"),
+        pytest.param(dataset(3, weights=weights), 0.1, id="weights"),
+        pytest.param(dataset(4, scale=0.25, shift=-0.5), 0.1, id="scale-and-shift"),
+        pytest.param(dataset(5, scale=rng.uniform(0.1, 2, 6), shift=rng.normal(size=6)), 0.0, id="per-column"),
+        pytest.param(dataset(6, K=2), 0.2, id="two-classes"),
+        pytest.param(dataset(7, n=1), 0.0, id="one-row"),
+        pytest.param(dataset(8, n=2500, d=3), 0.0, id="several-blocks"),
+        *(pytest.param(dataset(9, dtype=dtype), 0.1, id=dtype) for dtype in DTYPES),
+    ]

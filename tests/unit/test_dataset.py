@@ -1,0 +1,113 @@
+"""Dataset: the one check at the door, for every type, and errors that say what, got and wanted."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from problems import DTYPES, dataset
+from softreg import Dataset
+from softreg.errors import DataError, LabelError, ShapeError, SoftregError
+
+X = np.zeros((3, 2))
+Y = np.array([0, 1, 0])
+AB = np.array(["a", "b"])
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "bfloat16"])
+def test_x_keeps_its_type_and_is_not_copied(dtype: str) -> None:
+    if dtype == "bfloat16":
+        ml_dtypes = pytest.importorskip("ml_dtypes")
+        x = X.astype(ml_dtypes.bfloat16)
+    else:
+        x = X.astype(dtype)
+    data = Dataset(x, Y, AB)
+    assert data.X.dtype == x.dtype
+    assert np.shares_memory(data.X, x)
+
+
+def test_any_strides_and_read_only_arrays_pass_without_a_copy(tmp_path: Any) -> None:
+    np.save(tmp_path / "x.npy", X)
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    for x in (np.asfortranarray(X), np.zeros((3, 4))[:, ::2], frozen, np.load(tmp_path / "x.npy", mmap_mode="r")):
+        assert np.shares_memory(Dataset(x, Y, AB).X, x)
+
+
+def test_images_become_rows_of_pixels_that_remember_their_shape() -> None:
+    data = Dataset(np.zeros((3, 4, 5), dtype=np.uint8), Y, AB)
+    assert (data.n_features, data.image_shape) == (20, (4, 5))
+
+
+def test_no_rows_are_a_dataset() -> None:
+    assert Dataset(np.zeros((0, 2)), np.zeros(0, dtype=int), AB).n_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "words"),
+    [
+        ({"X": np.zeros(3)}, ShapeError, ["X", "(3,)", "(rows, features)"]),
+        ({"X": np.zeros((3, 0))}, ShapeError, ["at least one feature"]),
+        ({"X": np.array([["a", "b"]] * 3)}, DataError, ["<U1", "numbers"]),
+        ({"X": X.astype(complex)}, DataError, ["complex128", "numbers"]),
+        ({"X": np.where(np.eye(3, 2), np.nan, 0)}, DataError, ["nan", "row 0", "column 0"]),
+        ({"X": np.where(np.eye(3, 2, -1), -np.inf, 0)}, DataError, ["-inf", "row 1", "column 0"]),
+        ({"y": Y[:2]}, ShapeError, ["y", "(2,)", "(3,)"]),
+        ({"y": Y.astype(float)}, LabelError, ["float64", "from_labels"]),
+        ({"y": np.array([0, 2, -1])}, LabelError, ["2 labels", "first is 2", "row 1"]),
+        ({"classes": np.array(["a"])}, LabelError, ["at least two"]),
+        ({"classes": np.array(["a", "a"])}, LabelError, ["twice"]),
+        ({"classes": np.array([0.5, 1.5])}, LabelError, ["float64"]),
+        ({"scale": np.ones(3)}, ShapeError, ["scale", "(3,)", "(2,)"]),
+        ({"shift": np.nan}, DataError, ["shift", "nan"]),
+        ({"feature_names": ["one"]}, ShapeError, ["feature_names", "(1,)"]),
+        ({"weights": np.ones(2)}, ShapeError, ["weights", "(2,)", "(3,)"]),
+        ({"weights": np.array([1, -1, np.nan])}, DataError, ["2 weights", "row 1"]),
+    ],
+)
+def test_what_does_not_fit_together_is_refused_by_name(fields: dict[str, Any], error: type, words: list[str]) -> None:
+    with pytest.raises(error) as caught:
+        Dataset(**({"X": X, "y": Y, "classes": AB} | fields))
+    assert isinstance(caught.value, SoftregError)
+    assert isinstance(caught.value, ValueError)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_shape_error_keeps_its_facts() -> None:
+    with pytest.raises(ShapeError) as caught:
+        Dataset(X, Y[:2], AB)
+    assert (caught.value.name, caught.value.got) == ("y", (2,))
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (["b", "a", "b"], ["a", "b"]),
+        (np.array(["b", "a", "b"], dtype=object), ["a", "b"]),
+        ([7, -3, 7], [-3, 7]),
+        (np.array([7, 3, 7], dtype=np.uint8), [3, 7]),
+        ([True, False, True], [False, True]),
+    ],
+)
+def test_labels_of_any_kind_are_sorted_into_classes(labels: Any, classes: list[Any]) -> None:
+    data = Dataset.from_labels(X, labels)
+    assert data.classes.tolist() == classes
+    assert data.classes[data.y].tolist() == list(labels)
+
+
+def test_classes_may_be_given_in_an_order_of_their_own() -> None:
+    data = Dataset.from_labels(X, ["low", "high", "low"], classes=["low", "mid", "high"])
+    assert data.y.tolist() == [0, 2, 0]
+    with pytest.raises(LabelError, match=r"1 labels are not among.*'none'.*row 2"):
+        Dataset.from_labels(X, ["low", "high", "none"], classes=["low", "mid", "high"])
+
+
+@pytest.mark.parametrize("labels", [[0.5, 1.0, 0.5], [None, "a", "b"], [["a"], ["b"], ["a"]]])
+def test_labels_that_are_none_are_refused(labels: Any) -> None:
+    with pytest.raises((LabelError, ShapeError)):
+        Dataset.from_labels(X, labels)
+
+
+def test_repr_says_how_much_of_what() -> None:
+    assert repr(dataset(0, dtype="uint8")) == "Dataset(40 rows, 6 features, 4 classes, uint8)"

@@ -1,0 +1,107 @@
+"""Model: predictions from every input type, scores, and errors at its door."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from problems import DTYPES, dataset, features
+from softreg import Dataset, Model
+from softreg.errors import DataError, ShapeError
+
+
+def model(d: int = 6, K: int = 4, **fields: Any) -> Model:
+    rng = np.random.default_rng(0)
+    return Model(rng.normal(size=(d, K)), rng.normal(size=K), np.array([f"class {k}" for k in range(K)]), **fields)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [0, 1, 5, 2500])
+def test_probabilities_are_the_softmax_of_the_logits(dtype: str, n: int) -> None:
+    fitted = model(scale=0.5, shift=-1.0)
+    X = features(np.random.default_rng(1), n, 6, dtype)
+    z = (0.5 * X.astype(float) - 1.0) @ fitted.W + fitted.b
+    want = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    probs = fitted.predict_proba(X)
+    np.testing.assert_allclose(probs, want, rtol=1e-5, atol=1e-12)
+    np.testing.assert_allclose(probs.sum(axis=1), 1, rtol=1e-14)
+    assert fitted.predict(X).tolist() == fitted.classes[want.argmax(axis=1)].tolist()
+
+
+@given(hnp.arrays(np.float64, (3, 6), elements=st.floats(-1e6, 1e6)))
+def test_probabilities_sum_to_one_whatever_the_size_of_the_logits(X: Any) -> None:
+    probs = model().predict_proba(X)
+    assert np.isfinite(probs).all()
+    np.testing.assert_allclose(probs.sum(axis=1), 1, rtol=1e-14)
+
+
+def test_images_are_taken_as_rows_of_pixels() -> None:
+    fitted = model()
+    X = np.arange(12, dtype=np.uint8)
+    assert fitted.predict(X.reshape(2, 2, 3)).tolist() == fitted.predict(X.reshape(2, 6)).tolist()
+
+
+@pytest.mark.parametrize("X", [np.zeros((2, 5)), np.zeros(6), np.zeros((2, 2, 2))])
+def test_other_features_than_the_models_are_refused(X: Any) -> None:
+    for predict in (model().predict, model().predict_proba):
+        with pytest.raises(ShapeError, match="6 features"):
+            predict(X)
+
+
+def test_text_and_nan_are_refused_with_the_row() -> None:
+    with pytest.raises(DataError, match="numbers"):
+        model().predict([["a"] * 6])
+    X = np.zeros((2000, 6))
+    X[1500, 3] = np.nan
+    with pytest.raises(DataError, match="row 1500"):
+        model().predict(X)
+
+
+@pytest.mark.parametrize("weights", [None, np.arange(40.0)])
+def test_score_is_the_weighted_mean_loss_and_accuracy(weights: Any) -> None:
+    data, fitted = dataset(1, weights=weights), model()
+    probs = fitted.predict_proba(data.X)
+    w = np.ones(40) if weights is None else weights
+    score = fitted.score(data)
+    assert score.loss == pytest.approx(np.average(-np.log(probs[np.arange(40), data.y]), weights=w))
+    assert score.accuracy == pytest.approx(np.average(probs.argmax(axis=1) == data.y, weights=w))
+
+
+def test_a_score_of_nothing_is_nan() -> None:
+    data = Dataset(np.zeros((0, 6)), np.zeros(0, dtype=int), model().classes)
+    assert np.isnan(model().score(data)).all()
+
+
+def test_a_score_on_other_classes_is_refused() -> None:
+    data = dataset(1)
+    with pytest.raises(DataError, match="classes"):
+        model().score(Dataset(data.X, data.y, data.classes[::-1]))
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"W": np.zeros((0, 2))}, ShapeError),
+        ({"W": np.zeros((3, 1)), "b": np.zeros(1), "classes": np.array([0])}, ShapeError),
+        ({"b": np.zeros(3)}, ShapeError),
+        ({"classes": np.array([0, 1, 2])}, ShapeError),
+        ({"classes": np.array([1, 1])}, DataError),
+        ({"W": np.array([[np.nan, 0]] * 3)}, DataError),
+        ({"b": np.array([np.inf, 0])}, DataError),
+        ({"scale": np.ones(2)}, ShapeError),
+        ({"shift": np.nan}, DataError),
+        ({"feature_names": ("one",)}, ShapeError),
+        ({"image_shape": (2, 2)}, DataError),
+    ],
+)
+def test_parts_that_do_not_fit_together_are_no_model(fields: dict[str, Any], error: type) -> None:
+    with pytest.raises(error):
+        Model(**({"W": np.zeros((3, 2)), "b": np.zeros(2), "classes": np.array([0, 1])} | fields))
+
+
+def test_repr_names_the_first_classes() -> None:
+    assert repr(model()) == "Model(6 features, 4 classes: class 0, class 1, class 2, class 3)"
+    assert repr(model(K=5)).endswith("class 3, …)")
