@@ -33,9 +33,11 @@ LAST_DIGIT = 1e-4
 
 def deviations(figures: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return how far one run's figures (5, 3) are from the mean, in standard deviations of a run."""
-    return np.divide(figures - MEAN, DEVIATION)
+    difference: NDArray[np.float64] = (figures - MEAN) / DEVIATION
+    return difference
 
 
 def allowance() -> NDArray[np.float64]:
     """Return how far the mean over as many seeds may be: four deviations of a difference of means, and the rounding."""
-    return np.add(4 * np.sqrt(2 / SEEDS) * DEVIATION, LAST_DIGIT / 2)
+    allowed: NDArray[np.float64] = 4 * np.sqrt(2 / SEEDS) * DEVIATION + LAST_DIGIT / 2
+    return allowed

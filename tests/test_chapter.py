@@ -54,7 +54,7 @@ def test_rows_of_a_softmax_sum_to_one(run: Any) -> None:
 
 
 def test_pick_takes_the_labels_probabilities(run: Any) -> None:
-    np.testing.assert_array_equal(run.picked.asnumpy(), np.float32([0.1, 0.5]))
+    np.testing.assert_array_equal(run.picked.asnumpy(), np.array([0.1, 0.5], dtype=np.float32))
 
 
 def test_half_of_the_toy_example_is_right(run: Any) -> None:
@@ -67,8 +67,8 @@ def test_an_untrained_net_guesses(run: Any) -> None:
 
 def test_five_epochs_give_the_reference_figures(run: Any) -> None:
     assert len(run.lines) == 5
-    figures = [[float(part.split()[-1]) for part in line.split(", ")[1:]] for line in run.lines]
-    assert np.abs(deviations(np.array(figures, dtype=float))).max() < 4
+    figures = [[float(str(part).split()[-1]) for part in line.split(", ")[1:]] for line in run.lines]
+    assert np.abs(deviations(np.array(figures))).max() < 4
 
 
 def test_the_nine_pictures_have_two_labels_each(run: Any) -> None:

@@ -47,8 +47,8 @@ def fold(
     shift: float | NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights and biases that apply to the unscaled X: scale · W and b + shift W."""
-    d = len(W)
-    return np.broadcast_to(scale, (d,))[:, None] * W, b + np.broadcast_to(shift, (d,)) @ W
+    scaled = W * (scale[:, None] if isinstance(scale, np.ndarray) else scale)
+    return scaled, b + np.broadcast_to(shift, len(W)) @ W if np.any(shift) else b
 
 
 def blocks(
@@ -70,7 +70,7 @@ def blocks(
     for start in range(0, n, BLOCK_ROWS):
         stop = min(start + BLOCK_ROWS, n)
         part, z = packed[: stop - start], logits[: stop - start]
-        part[...] = X[start:stop] if rows is None else X[rows[start:stop]]
+        part[...] = X[start:stop] if rows is None else X.take(rows[start:stop], axis=0)
         np.matmul(part, W_, out=z)
         z += b_
         yield Block(start, stop, part, z)

@@ -60,7 +60,9 @@ class SoftmaxObjective:
         """Value, loss, gradient and running counts, in one pass over X. Without any weight the loss is 0."""
         data = self.data
         W, b = self.split(theta)
-        sum_W = np.zeros(W.shape)  # Σ_i x_i (p − onehot)ᵀ, float64 across blocks
+        sum_W = np.zeros(
+            W.T.shape
+        )  # Σ_i (p − onehot) x_iᵀ: (K, d), which BLAS multiplies sooner; float64 across blocks
         sum_b = np.zeros(b.shape)
         loss = n_correct = 0.0
         y = data.y if self.rows is None else data.y[self.rows]
@@ -69,14 +71,14 @@ class SoftmaxObjective:
             block_loss, block_correct = softmax_xent(block.logits, y[part], self._weights(part))
             residuals = block.logits
             loss, n_correct = loss + block_loss, n_correct + block_correct
-            sum_W += block.X.T @ residuals
+            sum_W += residuals.T @ block.X
             sum_b += residuals.sum(axis=0, dtype=float)
 
         weight = self.weight
         share = 1 / weight if weight > 0 else 0.0
         grad = np.empty_like(theta)
         grad_W, grad_b = self.split(grad)
-        np.multiply(sum_W, _column(data.scale) * share, out=grad_W)
+        np.multiply(sum_W.T, _column(data.scale) * share, out=grad_W)
         if np.any(data.shift):
             grad_W += share * np.outer(np.broadcast_to(data.shift, len(W)), sum_b)
         if self.l2:
