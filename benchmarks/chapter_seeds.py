@@ -31,14 +31,14 @@ def main() -> None:
 
     print(describe("softreg", "numpy"))
     print(f"means over the seeds 0 to {SEEDS - 1}; the reference; the difference as a share of what is allowed\n")
-    print("{:8}{:38}{:38}{:38}".format("epoch", "loss", "train acc", "test acc"))
+    print("{:8}{:40}{:40}{:40}".format("epoch", "loss", "train acc", "test acc"))
     for epoch in range(5):
         cells = []
         for m, d, M, D, s in zip(
             mean[epoch], deviation[epoch], MEAN[epoch], DEVIATION[epoch], share[epoch], strict=True
         ):
             cells.append(f"{m:.4f} ± {d:.4f} | {M:.4f} ± {D:.4f} {s:+.2f}")
-        print(f"{epoch + 1:<8}" + "".join(f"{cell:38}" for cell in cells))
+        print(f"{epoch + 1:<8}" + "".join(f"{cell:40}" for cell in cells))
     worst = float(np.abs(share).max())
     print(f"\nlargest share {worst:.2f}: {'all within' if worst <= 1 else 'OUTSIDE'}")
     sys.exit(not worst <= 1)
