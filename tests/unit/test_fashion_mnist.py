@@ -147,7 +147,7 @@ def test_with_nothing_reachable_one_message_names_the_files_and_the_place(no_dat
     with Mirror({}) as empty, pytest.raises(DataNotFoundError) as caught:
         fashion_mnist.fetch(mirrors=["http://127.0.0.1:9", empty.url])
     message = str(caught.value)
-    for words in [*FILES, str(no_data), "dataset-fashion-mnist", "127.0.0.1:9", "404"]:
+    for words in [*FILES, str(no_data), "dataset-fashion-mnist", "--sample", "127.0.0.1:9", "404"]:
         assert words in message
     assert isinstance(caught.value, FileNotFoundError)
     assert list(no_data.iterdir()) == []

@@ -183,7 +183,8 @@ def _not_found(problems: Sequence[str]) -> DataNotFoundError:
     return DataNotFoundError(
         f"Fashion-MNIST is not on this machine and could not be downloaded. Put these four files\n{names}\n"
         f"(gzipped or not) into\n    {cache_folder()}\n"
-        f"or install Debian's package dataset-fashion-mnist. What was tried:\n{tried}"
+        f"or install Debian's package dataset-fashion-mnist. Meanwhile `softreg train fashion-mnist --sample` and\n"
+        f"fashion_mnist.sample() work on the 4,000 images in the package. What was tried:\n{tried}"
     )
 
 
