@@ -29,7 +29,7 @@ FILES: dict[str, tuple[bytes, int, str]] = {  # name → bytes, offset, words of
     "unknown type": (header(0x0A, 1) + bytes(8), 0, "magic number"),
     "another format": (b"PK\3\4" + bytes(100), 0, "magic number"),
     "rank 255": (bytes([0, 0, 8, 255]) + bytes(4 * 255), 3, "at most 64"),
-    "header cut short": (GOOD[:6], 6, "the header is cut short"),
+    "header cut short": (GOOD[:6], 6, "cut short in the header"),
     "elements cut short": (GOOD[:-1], 17, "cut short"),
     "trailing byte": (GOOD + b"\0", 18, "trailing bytes"),
     "a wider type than the bytes": (header(0x0E, 2, 3) + bytes(6), 18, "60 bytes in all"),

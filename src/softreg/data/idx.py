@@ -127,7 +127,7 @@ class _Source:
         """Return exactly count bytes."""
         data = self.upto(count, what)
         if len(data) < count:
-            raise self.error(f"{what} is cut short", f"{count} bytes", f"{len(data)}, then the end of the file")
+            raise self.error(f"cut short in {what}", f"{count} bytes", f"{len(data)}, then the end of the file")
         return data
 
     def upto(self, count: int, what: str) -> bytes:
@@ -135,7 +135,7 @@ class _Source:
         try:
             data = self.stream.read(count)
         except EOFError:
-            raise self.error(f"{what} is cut short", "more of the gzip stream", "the end of the file") from None
+            raise self.error(f"cut short in {what}", "more of the gzip stream", "the end of the file") from None
         except (gzip.BadGzipFile, zlib.error) as problem:
             raise self.error(f"the gzip stream is damaged near {what}", "valid gzip data", problem) from None
         self.offset += len(data)
@@ -155,7 +155,7 @@ def _read(source: _Source, sha256: str | None, length: int, *, gzipped: bool) ->
         most = f"at most {MAX_DEFLATE_RATIO * length} bytes from a gzip file of {length}"
         raise source.error("declared size", most, f"{total} bytes for {_spell(shape, dtype)}", at=4)
     if not gzipped and total != length:
-        what = "elements are cut short" if total > length else "trailing bytes"
+        what = "cut short in the elements" if total > length else "trailing bytes"
         expected = f"{total} bytes in all for {_spell(shape, dtype)}"
         raise source.error(what, expected, f"{length} bytes", at=min(total, length))
 
