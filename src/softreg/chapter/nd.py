@@ -94,13 +94,9 @@ class NDArray:
 
     def sum(self, axis: int | None = None, keepdims: bool = False) -> NDArray:
         """Sum along an axis, or of everything."""
-        out = np.asarray(self._data.sum(axis=axis, keepdims=keepdims, dtype=self.dtype))
-
-        def pullback(g: Array) -> Array:
-            g = g if keepdims or axis is None else np.expand_dims(g, axis)
-            return np.broadcast_to(g, self.shape)
-
-        return NDArray(out, [(self, pullback)])
+        kept = self._data.sum(axis=axis, keepdims=True, dtype=self.dtype)
+        out = kept if keepdims else kept.squeeze(axis)
+        return NDArray(out, [(self, lambda g: np.broadcast_to(g.reshape(kept.shape), self.shape))])
 
     def mean(self, axis: int | None = None, keepdims: bool = False) -> NDArray:
         """Mean along an axis, or of everything."""
