@@ -7,44 +7,238 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
-#include "softmax_xent.hpp"
+#include "table.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
 
+namespace softreg {
+#if defined(SOFTREG_X86)
+namespace avx512 { const Table &table(); }
+namespace avx2 { const Table &table(); }
+#endif
+namespace baseline { const Table &table(); }
+}  // namespace softreg
+
 namespace {
 
-template <typename T>
-using Block = nb::ndarray<T, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Labels = nb::ndarray<const std::int32_t, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu, nb::ro>;
-using Weights = nb::ndarray<const double, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu, nb::ro>;
+using softreg::BlockSums;
+using softreg::Element;
+using softreg::Labels;
+using softreg::Source;
+using softreg::Table;
+
+// ---- which instruction set ------------------------------------------------------------------------------------------
+
+// What this processor has, the best first.
+std::vector<const Table *> supported() {
+    std::vector<const Table *> tables;
+#if defined(SOFTREG_X86)
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        tables.push_back(&softreg::avx512::table());
+    if (avx2) tables.push_back(&softreg::avx2::table());
+#endif
+    tables.push_back(&softreg::baseline::table());
+    return tables;
+}
+
+const Table *chosen = supported().front();
 
 template <typename T>
-std::pair<double, double> softmax_xent(Block<T> logits, Labels labels, std::optional<Weights> weights) {
-    const std::size_t n = logits.shape(0), k = logits.shape(1);
-    if (labels.shape(0) != n || (weights && weights->shape(0) != n))
-        throw nb::value_error("logits, labels and weights disagree on the number of rows");
-    if (n > 0 && k == 0) throw nb::value_error("logits have no columns");
-    for (std::size_t i = 0; i < n; ++i)  // a label outside would be a write outside
-        if (labels.data()[i] < 0 || static_cast<std::size_t>(labels.data()[i]) >= k)
-            throw nb::value_error("a label is outside the columns of logits");
+const softreg::Kernels<T> &kernels() {
+    if constexpr (std::is_same_v<T, float>)
+        return chosen->single;
+    else
+        return chosen->twice;
+}
 
+// ---- arguments ------------------------------------------------------------------------------------------------------
+
+template <typename T>
+using Out1 = nb::ndarray<T, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <typename T>
+using Out2 = nb::ndarray<T, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <typename T>
+using In1 = nb::ndarray<const T, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu, nb::ro>;
+template <typename T>
+using In2 = nb::ndarray<const T, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu, nb::ro>;
+// Class by class: rows of memory that may lie further apart than they are long.
+template <typename T>
+using ByClass = nb::ndarray<T, nb::numpy, nb::ndim<2>, nb::device::cpu>;
+using Features = nb::ndarray<nb::numpy, nb::ndim<2>, nb::device::cpu, nb::ro>;
+using Rows = std::optional<In1<std::int64_t>>;
+using Weights = std::optional<In1<double>>;
+using Bytes = Out1<unsigned char>;
+
+void check(bool holds, const char *otherwise) {
+    if (!holds) throw nb::value_error(otherwise);
+}
+
+template <typename T>
+std::size_t leading(const ByClass<T> &z) {
+    check(z.shape(1) <= 1 || z.stride(1) == 1, "logits and residuals lie along the rows, class by class");
+    check(z.shape(0) <= 1 || z.stride(0) >= static_cast<std::int64_t>(z.shape(1)), "logits and residuals overlap");
+    return static_cast<std::size_t>(z.stride(0));
+}
+
+const std::int64_t *pointer(const Rows &rows) { return rows ? rows->data() : nullptr; }
+
+// X as the kernels of T take it; bfloat16 comes as uint16, which is how NumPy's dtypes cross this border.
+template <typename T>
+Source source(const Features &X, const Rows &rows, std::size_t begin, std::size_t end) {
+    const nb::dlpack::dtype type = X.dtype();
+    const auto is = [&](nb::dlpack::dtype_code code, int bits) {
+        return type.code == static_cast<std::uint8_t>(code) && type.bits == bits && type.lanes == 1;
+    };
+    Element element{};
+    if (is(nb::dlpack::dtype_code::Float, 64))
+        element = Element::f64;
+    else if (is(nb::dlpack::dtype_code::Float, 32))
+        element = Element::f32;
+    else if (is(nb::dlpack::dtype_code::Float, 16))
+        element = Element::f16;
+    else if (is(nb::dlpack::dtype_code::UInt, 16))
+        element = Element::bf16;
+    else if (is(nb::dlpack::dtype_code::UInt, 8))
+        element = Element::u8;
+    else if (is(nb::dlpack::dtype_code::Int, 8))
+        element = Element::i8;
+    else
+        throw nb::type_error("X has a type that the kernels do not read");
+    check((element == Element::f64) == std::is_same_v<T, double>, "X and W disagree on the arithmetic type");
+    const std::ptrdiff_t size = type.bits / 8;
+    const std::size_t n = rows ? rows->shape(0) : X.shape(0);
+    check(begin <= end && end <= n, "begin and end are outside the rows");
+    if (rows)
+        for (std::size_t i = begin; i < end; ++i)
+            check(rows->data()[i] >= 0 && static_cast<std::size_t>(rows->data()[i]) < X.shape(0), "a row is outside X");
+    return {static_cast<const unsigned char *>(X.data()), X.stride(0) * size, X.stride(1) * size, element,
+            pointer(rows), end, X.shape(1)};
+}
+
+Labels labelling(const In1<std::int32_t> &labels, const Weights &weights, const Rows &rows, std::size_t begin,
+                 std::size_t end, std::size_t n, std::size_t K) {
+    check(labels.shape(0) == n && (!weights || weights->shape(0) == n), "labels and weights are not as many as the rows");
+    const Labels all{labels.data(), weights ? weights->data() : nullptr, pointer(rows)};
+    for (std::size_t i = begin; i < end; ++i)  // a label outside would be a read outside
+        check(all.labels[all.at(i)] >= 0 && static_cast<std::size_t>(all.labels[all.at(i)]) < K, "a label is outside the classes");
+    return all;
+}
+
+template <typename T>
+void check_sizes(std::size_t d, std::size_t K, const Bytes &scratch, const Out2<double> &sums, const Out1<double> &bias_sums) {
+    check(K > 0, "there are no classes");
+    check(scratch.shape(0) >= kernels<T>().scratch(d, K), "scratch is too small");
+    check(sums.shape(0) == K && sums.shape(1) == d && bias_sums.shape(0) == K, "sums have another shape");
+}
+
+// ---- kernels --------------------------------------------------------------------------------------------------------
+
+template <typename T>
+std::pair<double, double> fused(Features X, Rows rows, In1<std::int32_t> labels, Weights weights, std::size_t begin,
+                                std::size_t end, In2<T> W, In1<T> bias, Bytes scratch, Out2<double> sums,
+                                Out1<double> bias_sums) {
+    const Source from = source<T>(X, rows, begin, end);
+    const std::size_t K = bias.shape(0);
+    check_sizes<T>(from.d, K, scratch, sums, bias_sums);
+    check(W.shape(0) == K && W.shape(1) == kernels<T>().padded(from.d), "W has another shape");
+    const Labels all = labelling(labels, weights, rows, begin, end, X.shape(0), K);
     nb::gil_scoped_release nogil;
-    const softreg::BlockSums sums =
-        softreg::softmax_xent(logits.data(), labels.data(), weights ? weights->data() : nullptr, n, k);
-    return {sums.loss, sums.correct};
+    const BlockSums total = kernels<T>().fused(from, all, begin, end, W.data(), bias.data(), K, scratch.data(),
+                                               sums.data(), bias_sums.data());
+    return {total.loss, total.correct};
+}
+
+template <typename T>
+void forward(Features X, Rows rows, std::size_t begin, std::size_t end, In2<T> W, In1<T> bias, Bytes scratch,
+             ByClass<T> z) {
+    const Source from = source<T>(X, rows, begin, end);
+    const std::size_t K = bias.shape(0);
+    check(K > 0 && scratch.shape(0) >= kernels<T>().scratch(from.d, K), "scratch is too small");
+    check(W.shape(0) == K && W.shape(1) == kernels<T>().padded(from.d), "W has another shape");
+    check(z.shape(0) == K && z.shape(1) >= end - begin, "z has another shape");
+    const std::size_t ld = leading(z);
+    nb::gil_scoped_release nogil;
+    kernels<T>().forward(from, begin, end, W.data(), bias.data(), K, scratch.data(), z.data(), ld);
+}
+
+template <typename T>
+void backward(Features X, Rows rows, std::size_t begin, std::size_t end, ByClass<const T> residuals, Bytes scratch,
+              Out2<double> sums, Out1<double> bias_sums) {
+    const Source from = source<T>(X, rows, begin, end);
+    const std::size_t K = residuals.shape(0);
+    check_sizes<T>(from.d, K, scratch, sums, bias_sums);
+    check(residuals.shape(1) >= end - begin, "residuals have another shape");
+    const std::size_t ld = leading(residuals);
+    nb::gil_scoped_release nogil;
+    kernels<T>().backward(from, begin, end, residuals.data(), ld, K, scratch.data(), sums.data(),
+                          bias_sums.data());
+}
+
+template <typename T>
+std::pair<double, double> softmax_xent(ByClass<T> logits, In1<std::int32_t> labels, Weights weights, Rows rows,
+                                       std::size_t begin, std::size_t end) {
+    const std::size_t K = logits.shape(0), ld = leading(logits);
+    check(begin <= end, "begin is after end");
+    check((end - begin + 15) / 16 * 16 <= logits.shape(1), "logits need a column for each row, up to a multiple of 16");
+    check(K > 0 || begin == end, "there are no classes");
+    check(end <= (rows ? rows->shape(0) : labels.shape(0)), "end is outside the rows");
+    if (rows)
+        for (std::size_t i = begin; i < end; ++i)
+            check(rows->data()[i] >= 0 && static_cast<std::size_t>(rows->data()[i]) < labels.shape(0), "a row is outside");
+    const Labels all = labelling(labels, weights, rows, begin, end, labels.shape(0), K);
+    nb::gil_scoped_release nogil;
+    const BlockSums total = kernels<T>().softmax_xent(logits.data(), ld, all, begin, end, K);
+    return {total.loss, total.correct};
+}
+
+template <typename T>
+void bind(nb::module_ &m) {
+    m.def("fused", &fused<T>, "X"_a.noconvert(), "rows"_a.noconvert().none(), "labels"_a.noconvert(),
+          "weights"_a.noconvert().none(), "begin"_a, "end"_a, "W"_a.noconvert(), "bias"_a.noconvert(),
+          "scratch"_a.noconvert(), "sums"_a.noconvert(), "bias_sums"_a.noconvert());
+    m.def("forward", &forward<T>, "X"_a.noconvert(), "rows"_a.noconvert().none(), "begin"_a, "end"_a, "W"_a.noconvert(),
+          "bias"_a.noconvert(), "scratch"_a.noconvert(), "z"_a.noconvert());
+    m.def("backward", &backward<T>, "X"_a.noconvert(), "rows"_a.noconvert().none(), "begin"_a, "end"_a,
+          "residuals"_a.noconvert(), "scratch"_a.noconvert(), "sums"_a.noconvert(), "bias_sums"_a.noconvert());
+    m.def("softmax_xent", &softmax_xent<T>, "logits"_a.noconvert(), "labels"_a.noconvert(),
+          "weights"_a.noconvert().none() = nb::none(), "rows"_a.noconvert().none() = nb::none(), "begin"_a, "end"_a);
 }
 
 }  // namespace
 
 NB_MODULE(_native, m) {
     m.doc() = "Native kernels; softreg.kernels is the door.";
-    m.def("softmax_xent", &softmax_xent<float>, "logits"_a.noconvert(), "labels"_a.noconvert(),
-          "weights"_a.noconvert() = nb::none());
-    m.def("softmax_xent", &softmax_xent<double>, "logits"_a.noconvert(), "labels"_a.noconvert(),
-          "weights"_a.noconvert() = nb::none());
+    bind<float>(m);
+    bind<double>(m);
+    m.def("scratch_bytes", [](bool single, std::size_t d, std::size_t K) {
+        return single ? kernels<float>().scratch(d, K) : kernels<double>().scratch(d, K);
+    }, "single"_a, "d"_a, "K"_a);
+    m.def("padded", [](bool single, std::size_t d) { return single ? kernels<float>().padded(d) : kernels<double>().padded(d); },
+          "single"_a, "d"_a);
+    m.def("instruction_sets", [] {
+        std::vector<std::string> names;
+        for (const Table *table : supported()) names.emplace_back(table->name);
+        return names;
+    });
+    m.def("instruction_set", [] { return std::string(chosen->name); });
+    m.def("choose", [](const std::string &name) {
+        for (const Table *table : supported())
+            if (name == table->name) {
+                chosen = table;
+                return;
+            }
+        throw nb::value_error("this processor does not have that instruction set");
+    }, "name"_a);
 }

@@ -58,6 +58,6 @@ class RowObjective(Objective, Protocol):
         """Σw over the rows."""
         ...
 
-    def restrict(self, rows: NDArray[np.intp]) -> Objective:
+    def restrict(self, rows: NDArray[np.int64]) -> Objective:
         """Return the same objective on these rows alone, in this order; nothing is copied."""
         ...

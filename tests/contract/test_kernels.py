@@ -1,7 +1,11 @@
-"""The native kernels equal their NumPy twins, per type and at ugly shapes; and both equal the mathematics."""
+"""The native kernels equal their NumPy twins on every instruction set, per type and at ugly shapes; both are right."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import ml_dtypes
 import mpmath
 import numpy as np
 import pytest
@@ -10,145 +14,380 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from problems import SHAPES
+from problems import DTYPES, SHAPES, features
 from softreg import kernels
-from softreg.kernels import passes, reference
+from softreg.kernels import native, passes, reference, threads
+
+Kernel = Callable[..., tuple[float, float]]
 
 TYPES = [(np.float32, 3e-6), (np.float64, 2e-14)]
 EXTREMES = [0.0, -0.0, 1.0, 1e4, -1e4, np.inf, -np.inf, np.nan]
 
 
-def both(
+@pytest.fixture(params=native.instruction_sets())
+def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
+    best = native.instruction_set()
+    native.choose(request.param)
+    yield request.param
+    native.choose(best)
+
+
+def native_softmax_xent(
     logits: NDArray[Any], labels: NDArray[np.int32], weights: NDArray[np.float64] | None = None
-) -> tuple[tuple[float, float, NDArray[Any]], tuple[float, float, NDArray[Any]]]:
-    results = []
-    for kernel in (kernels.softmax_xent, reference.softmax_xent):
-        z = logits.copy()
-        loss, correct = kernel(z, labels, weights)
-        results.append((loss, correct, z))
-    return results[0], results[1]
+) -> tuple[float, float]:
+    """Call the native kernel as its twin is called: it wants columns up to a multiple of 16."""
+    K, n = logits.shape
+    z = np.full((K, -(-n // 16) * 16), np.nan, logits.dtype)
+    z[:, :n] = logits
+    result = native.softmax_xent(z, labels, weights, None, 0, n)
+    logits[...] = z[:, :n]
+    return result
 
 
+def on_all_sets(kernel: Kernel) -> list[Kernel]:
+    def chosen(name: str) -> Kernel:
+        def call(*args: Any) -> tuple[float, float]:
+            best = native.instruction_set()
+            native.choose(name)
+            try:
+                return kernel(*args)
+            finally:
+                native.choose(best)
+
+        return call
+
+    return [pytest.param(chosen(name), id=name) for name in native.instruction_sets()]  # type: ignore[misc]
+
+
+NATIVE = on_all_sets(native_softmax_xent)
+ALL = [*NATIVE, pytest.param(reference.softmax_xent, id="reference")]
+
+
+@pytest.mark.parametrize("kernel", NATIVE)
 @pytest.mark.parametrize(("dtype", "tolerance"), TYPES)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("weighted", [False, True])
-def test_native_equals_reference(shape: tuple[int, int], dtype: Any, tolerance: float, weighted: bool) -> None:
+def test_native_equals_reference(
+    kernel: Kernel, shape: tuple[int, int], dtype: Any, tolerance: float, weighted: bool
+) -> None:
     rng = np.random.default_rng(1)
     n, K = shape
-    logits = rng.normal(scale=5, size=shape).astype(dtype)
+    z = rng.normal(scale=5, size=(K, n)).astype(dtype)
+    z_ = z.copy()
     labels = rng.integers(0, K, n).astype(np.int32)
     weights = rng.integers(0, 3, n).astype(float) if weighted else None
-    (loss, correct, z), (loss_, correct_, z_) = both(logits, labels, weights)
+    (loss, correct), (loss_, correct_) = kernel(z, labels, weights), reference.softmax_xent(z_, labels, weights)
     assert loss == pytest.approx(loss_, rel=tolerance)
     assert correct == correct_
     np.testing.assert_allclose(z, z_, rtol=tolerance, atol=tolerance * 1e-3)
 
 
+@pytest.mark.parametrize("kernel", NATIVE)
 @pytest.mark.parametrize(("dtype", "tolerance"), TYPES)
 @given(data=st.data())
-def test_native_equals_reference_on_extreme_logits(dtype: Any, tolerance: float, data: st.DataObject) -> None:
-    shape = data.draw(st.tuples(st.integers(1, 4), st.integers(1, 5)))
-    logits = data.draw(hnp.arrays(dtype, shape, elements=st.sampled_from(EXTREMES)))
-    labels = data.draw(hnp.arrays(np.int32, shape[0], elements=st.integers(0, shape[1] - 1)))
+def test_native_equals_reference_on_extreme_logits(
+    kernel: Kernel, dtype: Any, tolerance: float, data: st.DataObject
+) -> None:
+    K, n = data.draw(st.tuples(st.integers(1, 5), st.integers(1, 20)))
+    z = data.draw(hnp.arrays(dtype, (K, n), elements=st.sampled_from(EXTREMES)))
+    labels = data.draw(hnp.arrays(np.int32, n, elements=st.integers(0, K - 1)))
+    z_ = z.copy()
     with np.errstate(all="ignore"):
-        (loss, correct, z), (loss_, correct_, z_) = both(logits, labels)
+        (loss, correct), (loss_, correct_) = kernel(z, labels), reference.softmax_xent(z_, labels)
     np.testing.assert_allclose(loss, loss_, rtol=tolerance)
     assert correct == correct_
     np.testing.assert_allclose(z, z_, rtol=tolerance)
 
 
-@pytest.mark.parametrize("kernel", [kernels.softmax_xent, reference.softmax_xent], ids=["native", "reference"])
+@pytest.mark.parametrize("kernel", ALL)
 @pytest.mark.parametrize(
-    "logits", [[50.0, 0.0], [0.0, 50.0, 49.0], [1e4, 0, -1e4], [-700.0, 0.0], [3.0, 3.0, 3.0], [2.0]]
+    "logits", [[50.0, 0.0], [0.0, 50.0, 49.0], [1e4, 0, -1e4], [-700.0, 0.0], [-740.0, 0.0], [3.0, 3.0, 3.0], [2.0]]
 )
-def test_loss_and_residuals_are_right_to_the_last_digits(kernel: Any, logits: list[float]) -> None:
+def test_loss_and_residuals_are_right_to_the_last_digits(kernel: Kernel, logits: list[float]) -> None:
     for label in range(len(logits)):
-        z = np.array([logits])
+        z = np.array([logits]).T.copy()
         loss, _ = kernel(z, np.array([label], dtype=np.int32))
         with mpmath.workdps(700):
             exact = [mpmath.e ** mpmath.mpf(v) for v in logits]
             total = mpmath.fsum(exact)
             true_loss = mpmath.log(total) - logits[label]
             residuals = [(e - (total if k == label else 0)) / total for k, e in enumerate(exact)]
-            assert loss == pytest.approx(float(true_loss), rel=1e-15, abs=0)
-            np.testing.assert_allclose(z[0], [float(r) for r in residuals], rtol=2e-15, atol=0)
+            assert loss == pytest.approx(float(true_loss), rel=2e-15, abs=5e-324)
+            np.testing.assert_allclose(z[:, 0], [float(r) for r in residuals], rtol=2e-15, atol=5e-324)
 
 
-@pytest.mark.parametrize("kernel", [kernels.softmax_xent, reference.softmax_xent], ids=["native", "reference"])
-def test_rows_of_weight_zero_count_as_absent_whatever_they_hold(kernel: Any) -> None:
-    z = np.array([[1.0, 2.0], [np.nan, np.inf]])
+@pytest.mark.parametrize("kernel", ALL)
+def test_rows_of_weight_zero_count_as_absent_whatever_they_hold(kernel: Kernel) -> None:
+    z = np.array([[1.0, 2.0], [np.nan, np.inf]]).T.copy()
     loss, correct = kernel(z, np.array([1, 0], dtype=np.int32), np.array([2.0, 0.0]))
-    assert (loss, correct) == (pytest.approx(2 * np.log1p(np.exp(-1))), 2.0)
-    assert z[1].tolist() == [0.0, 0.0]
+    assert loss == pytest.approx(2 * np.log1p(np.exp(-1)))
+    assert correct == 2.0
+    assert z[:, 1].tolist() == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("kernel", NATIVE)
+@pytest.mark.parametrize(("dtype", "ulp"), [(np.float32, 6e-8), (np.float64, 1.2e-16)])
+def test_exp_is_right_to_a_few_units_over_its_whole_range(kernel: Kernel, dtype: Any, ulp: float) -> None:
+    x = np.linspace(-80 if dtype == np.float32 else -700, 0, 4001).astype(dtype)
+    z = np.stack([np.zeros_like(x), x])  # the second residual is e^x/(1 + e^x) where the label is the first
+    kernel(z, np.zeros(len(x), dtype=np.int32))
+    e = np.exp(x.astype(np.longdouble))
+    assert np.max(np.abs(z[1] / (e / (1 + e)) - 1)) < 6 * ulp
+
+
+# ---- passes over X --------------------------------------------------------------------------------------------------
+
+
+def as_type(X: NDArray[Any], dtype: str) -> NDArray[Any]:
+    return X.astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
+
+
+def variants(X: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return the same numbers lying otherwise in memory."""
+    if name == "fortran":
+        return np.asfortranarray(X)
+    if name == "strided":
+        wide = np.zeros((2 * X.shape[0], 3 * X.shape[1]), X.dtype)
+        wide[::2, ::3] = X
+        return wide[::2, ::3]
+    if name == "backwards":
+        return np.ascontiguousarray(X[::-1, ::-1])[::-1, ::-1]
+    if name == "read-only":
+        X = X.copy()
+        X.flags.writeable = False
+    if name == "swapped":
+        return X.astype(X.dtype.newbyteorder("S"))
+    return X
+
+
+def problem(n: int, d: int, K: int, dtype: str, seed: int = 0) -> tuple[kernels.Rows, NDArray[Any], NDArray[Any]]:
+    rng = np.random.default_rng(seed)
+    low = "float64" if dtype == "bfloat16" else dtype
+    X = as_type(features(rng, n, d, low), dtype)
+    y = rng.integers(0, K, n).astype(np.int32)
+    return kernels.Rows(X, y), rng.normal(scale=0.3, size=(d, K)), rng.normal(size=K)
+
+
+def expected(rows: kernels.Rows, W: NDArray[Any], b: NDArray[Any]) -> tuple[Any, ...]:
+    index = slice(None) if rows.index is None else rows.index
+    X, y = rows.X[index].astype(float), rows.y[index]
+    w = np.ones(len(y)) if rows.weights is None else rows.weights[index]
+    z = (X @ W + b).T.copy()
+    loss, correct = reference.softmax_xent(z, y, w)
+    return loss, correct, z @ X, z.sum(axis=1)
+
+
+def check(rows: kernels.Rows, W: NDArray[Any], b: NDArray[Any], n_threads: int | None = None) -> None:
+    sums = kernels.fused(rows, W, b, n_threads)
+    loss, correct, gW, gb = expected(rows, W, b)
+    tolerance = 1e-5 if passes.arithmetic(rows.X.dtype) is np.float32 else 1e-12
+    scale = max(1.0, float(np.abs(gW).max(initial=0)))
+    assert sums.loss == pytest.approx(loss, rel=tolerance, abs=tolerance)
+    assert sums.n_correct == correct
+    np.testing.assert_allclose(sums.W, gW, rtol=tolerance, atol=tolerance * scale)
+    np.testing.assert_allclose(sums.b, gb, rtol=tolerance, atol=tolerance * max(1, len(rows)))
+    loss_alone, correct_alone = kernels.loss(rows, W, b, n_threads)
+    assert loss_alone == pytest.approx(loss, rel=tolerance, abs=tolerance)
+    assert correct_alone == correct
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "bfloat16"])
 @pytest.mark.parametrize(
-    ("logits", "labels", "weights", "message"),
-    [
-        (np.zeros((2, 3)), [0], None, "number of rows"),
-        (np.zeros((2, 3)), [0, 3], None, "outside"),
-        (np.zeros((2, 3)), [0, -1], None, "outside"),
-        (np.zeros((2, 3)), [0, 1], [1.0], "number of rows"),
-        (np.zeros((2, 0)), [0, 0], None, "no columns"),
-    ],
+    ("n", "d", "K"),
+    [(0, 3, 2), (1, 1, 2), (3, 1, 1), (5, 17, 2), (70, 16, 3), (257, 100, 10), (64, 31, 13), (40, 5, 64), (90, 7, 65)],
 )
-def test_the_native_border_refuses_what_would_be_written_outside(
-    logits: NDArray[Any], labels: list[int], weights: list[float] | None, message: str
+def test_the_pass_is_the_definition_for_every_type_and_shape(
+    instruction_set: str, dtype: str, n: int, d: int, K: int
 ) -> None:
-    w = None if weights is None else np.array(weights)
-    with pytest.raises(ValueError, match=message):
-        kernels.softmax_xent(logits, np.array(labels, dtype=np.int32), w)
+    check(*problem(n, d, K, dtype))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "bfloat16", "float32", "float64", "int16"])
+@pytest.mark.parametrize("lying", ["fortran", "strided", "backwards", "read-only", "swapped"])
+def test_the_pass_reads_x_however_it_lies(instruction_set: str, dtype: str, lying: str) -> None:
+    if lying == "swapped" and dtype == "bfloat16":
+        return  # NumPy has no byte-swapped bfloat16
+    rows, W, b = problem(150, 33, 4, dtype)
+    check(kernels.Rows(variants(rows.X, lying), rows.y), W, b)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float64", "int32", "bfloat16"])
+@pytest.mark.parametrize("K", [3, 80])
+def test_the_pass_takes_rows_by_index_with_their_weights(instruction_set: str, dtype: str, K: int) -> None:
+    rows, W, b = problem(100, 9, K, dtype)
+    rng = np.random.default_rng(1)
+    weights = rng.integers(0, 3, 100).astype(float)
+    check(kernels.Rows(rows.X, rows.y, weights, rng.integers(0, 100, 230)), W, b)
+    check(kernels.Rows(rows.X, rows.y, weights, np.empty(0, dtype=np.int64)), W, b)
+
+
+@pytest.mark.parametrize(("d", "K"), [(20, 5), (6, 100)])
+@pytest.mark.parametrize("dtype", ["uint8", "float64", "int16"])
+def test_the_bits_are_the_same_for_any_number_of_threads(dtype: str, d: int, K: int) -> None:
+    rows, W, b = problem(9000, d, K, dtype)
+    with kernels.one_blas_thread():
+        results = [kernels.fused(rows, W, b, n) for n in (1, 2, 3, 4, 8)]
+    for other in results[1:]:
+        assert (other.loss, other.n_correct) == (results[0].loss, results[0].n_correct)
+        assert other.W.tobytes() == results[0].W.tobytes()
+        assert other.b.tobytes() == results[0].b.tobytes()
+
+
+@pytest.mark.parametrize("K", [3, 80])
+@pytest.mark.parametrize("n", [0, 1, 1023, 1024, 5000])
+def test_logits_come_once_for_every_row(n: int, K: int) -> None:
+    rows, W, b = problem(n, 5, K, "uint8")
+    z = np.full((K, n), np.nan)
+    for which, block in kernels.logits(rows.X, W, b):
+        z[:, which] = block
+    np.testing.assert_allclose(z, (rows.X @ W + b).T, rtol=1e-5, atol=1e-5)
+
+
+@given(st.integers(0, 10**7))
+def test_chunks_cover_all_rows_in_order(n: int) -> None:
+    spans = passes.chunks(n)
+    assert [start for start, _ in spans] == [0, *(stop for _, stop in spans)][: len(spans)]
+    assert (spans[-1][1] if spans else 0) == n
+    assert len(spans) <= passes.MAX_CHUNKS
+
+
+# ---- the border -----------------------------------------------------------------------------------------------------
+
+
+def border(**other: Any) -> dict[str, Any]:
+    """Return arguments of `fused` that fit together, but for the ones given."""
+    W = np.zeros((2, native.padded(True, 3)), np.float32)
+    scratch = np.empty(native.scratch_bytes(True, 3, 2), np.uint8)
+    return {
+        "X": np.zeros((4, 3), np.float32),
+        "rows": None,
+        "labels": np.zeros(4, np.int32),
+        "weights": None,
+        "begin": 0,
+        "end": 4,
+        "W": W,
+        "bias": np.zeros(2, np.float32),
+        "scratch": scratch,
+        "sums": np.zeros((2, 3)),
+        "bias_sums": np.zeros(2),
+    } | other
 
 
 @pytest.mark.parametrize(
-    "logits",
-    [np.zeros((2, 3), dtype=np.float16), np.zeros((3, 2)).T, np.zeros((2, 6))[:, ::2], np.zeros((2, 3), dtype=int)],
-    ids=["float16", "transposed", "strided", "int"],
+    "wrong",
+    [
+        {"end": 5},
+        {"begin": 3, "end": 2},
+        {"labels": np.array([0, 0, 0, 2], np.int32)},
+        {"labels": np.array([0, 0, 0, -1], np.int32)},
+        {"labels": np.zeros(3, np.int32)},
+        {"weights": np.zeros(3)},
+        {"rows": np.array([0, 1, 2, 4])},
+        {"rows": np.array([0, 1, 2, -1])},
+        {"rows": np.array([0, 1, 2])},
+        {"W": np.zeros((2, 3), np.float32)},
+        {"W": np.zeros((3, 16), np.float32)},
+        {"X": np.zeros((4, 40), np.float32)},
+        {"X": np.zeros((4, 3))},
+        {"scratch": np.empty(10, np.uint8)},
+        {"sums": np.zeros((2, 4))},
+        {"bias_sums": np.zeros(3)},
+    ],
+    ids=lambda wrong: " ".join(f"{name} {np.shape(value)}" for name, value in wrong.items()),
 )
-def test_the_native_border_converts_no_output(logits: NDArray[Any]) -> None:
+def test_the_border_refuses_what_would_be_read_or_written_outside(wrong: dict[str, Any]) -> None:
+    native.fused(*border().values())
+    with pytest.raises(ValueError, match=r"."):
+        native.fused(*border(**wrong).values())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"X": np.zeros((4, 3), np.int64)},
+        {"X": np.zeros((4, 3), complex)},
+        {"labels": np.zeros(4, np.int64)},
+        {"sums": np.zeros((2, 3), np.float32)},
+        {"sums": np.zeros((3, 2)).T},
+        {"W": np.zeros((2, 16))},
+    ],
+    ids=lambda wrong: " ".join(f"{name} {value.dtype}" for name, value in wrong.items()),
+)
+def test_the_border_converts_nothing(wrong: dict[str, Any]) -> None:
     with pytest.raises(TypeError):
-        kernels.softmax_xent(logits, np.zeros(2, dtype=np.int32))
+        native.fused(*border(**wrong).values())
 
 
-def test_the_native_border_refuses_a_read_only_output_and_takes_read_only_inputs() -> None:
-    labels = np.zeros(1, dtype=np.int32)
-    labels.flags.writeable = False
-    kernels.softmax_xent(np.zeros((1, 2)), labels)
-    frozen = np.zeros((1, 2))
-    frozen.flags.writeable = False
+def test_the_border_refuses_a_read_only_output() -> None:
+    sums = np.zeros((2, 3))
+    sums.flags.writeable = False
     with pytest.raises(TypeError):
-        kernels.softmax_xent(frozen, labels)
+        native.fused(*border(sums=sums).values())
 
 
-@pytest.mark.parametrize("n", [0, 1, passes.BLOCK_ROWS, passes.BLOCK_ROWS + 1, 2500])
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_blocks_cover_every_row_once_with_its_logits(n: int, order: Any) -> None:
-    rng = np.random.default_rng(2)
-    X = np.asarray(rng.integers(0, 256, (n, 5)), dtype=np.uint8, order=order)
-    W, b = rng.normal(size=(5, 3)), rng.normal(size=3)
-    logits = np.empty((n, 3))
-    for block in kernels.blocks(X, W, b):
-        logits[block.start : block.stop] = block.logits
-    np.testing.assert_allclose(logits, X @ W + b, rtol=1e-4, atol=1e-3)
+@pytest.mark.parametrize(
+    ("z", "end"), [(np.zeros((2, 8)), 8), (np.zeros((2, 16)), 17), (np.zeros((16, 2)).T, 2), (np.zeros((0, 16)), 1)]
+)
+def test_softmax_at_the_border_refuses_logits_without_room(z: NDArray[Any], end: int) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        native.softmax_xent(z, np.zeros(32, np.int32), None, None, 0, end)
 
 
-def test_blocks_of_chosen_rows_come_in_their_order() -> None:
-    X = np.arange(20.0).reshape(10, 2)
-    (block,) = kernels.blocks(X, np.eye(2), np.zeros(2), np.array([7, 0, 7]))
-    assert block.logits.tolist() == X[[7, 0, 7]].tolist()
+def test_an_instruction_set_that_is_not_there_is_refused() -> None:
+    assert native.instruction_set() == native.instruction_sets()[0], "the best is chosen at import"
+    assert native.instruction_sets()[-1] == "baseline"
+    with pytest.raises(ValueError, match="instruction set"):
+        native.choose("avx1024")
+
+
+# ---- threads --------------------------------------------------------------------------------------------------------
+
+
+def test_results_come_in_order_whoever_is_first() -> None:
+    import time
+
+    def slow_first(i: int) -> int:
+        time.sleep(0.02 if i == 0 else 0)
+        return i
+
+    assert list(threads.in_order(slow_first, range(20), 4)) == list(range(20))
+
+
+def test_an_error_in_a_thread_is_the_callers() -> None:
+    def fail(i: int) -> int:
+        if i == 3:
+            raise ZeroDivisionError
+        return i
+
+    with pytest.raises(ZeroDivisionError):
+        list(threads.in_order(fail, range(50), 2))
+
+
+def test_a_forked_child_has_threads_of_its_own() -> None:
+    import os
+    import warnings
+
+    rows, W, b = problem(9000, 4, 3, "uint8")
+    want = kernels.fused(rows, W, b, 2).W
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads about is what is tested
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if kernels.fused(rows, W, b, 2).W.tobytes() == want.tobytes() else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_blas_gets_its_threads_back_when_the_last_of_several_users_leaves() -> None:
     from threadpoolctl import threadpool_info
 
-    def threads() -> list[int]:
+    def blas() -> list[int]:
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
-    before = threads()
+    before = blas()
     first, second = kernels.one_blas_thread(), kernels.one_blas_thread()
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
-    assert set(threads()) == {1}
+    assert set(blas()) == {1}
     second.__exit__(None, None, None)
-    assert threads() == before
+    assert blas() == before

@@ -3,8 +3,7 @@
 Each kernel stands twice: natively, which is what runs, and in plain NumPy in `reference`, which is what it must equal.
 """
 
-from softreg.kernels.native import softmax_xent
-from softreg.kernels.passes import Block, blocks, fold
+from softreg.kernels.passes import Rows, Sums, fold, fused, logits, loss
 from softreg.kernels.threads import one_blas_thread
 
-__all__ = ["Block", "blocks", "fold", "one_blas_thread", "softmax_xent"]
+__all__ = ["Rows", "Sums", "fold", "fused", "logits", "loss", "one_blas_thread"]

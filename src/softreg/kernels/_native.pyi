@@ -3,8 +3,52 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-def softmax_xent(
-    logits: NDArray[np.floating[Any]],
+Rows = NDArray[np.int64] | None
+Weights = NDArray[np.float64] | None
+
+def fused(
+    X: NDArray[Any],
+    rows: Rows,
     labels: NDArray[np.int32],
-    weights: NDArray[np.float64] | None = None,
+    weights: Weights,
+    begin: int,
+    end: int,
+    W: NDArray[Any],
+    bias: NDArray[Any],
+    scratch: NDArray[np.uint8],
+    sums: NDArray[np.float64],
+    bias_sums: NDArray[np.float64],
 ) -> tuple[float, float]: ...
+def forward(
+    X: NDArray[Any],
+    rows: Rows,
+    begin: int,
+    end: int,
+    W: NDArray[Any],
+    bias: NDArray[Any],
+    scratch: NDArray[np.uint8],
+    z: NDArray[Any],
+) -> None: ...
+def backward(
+    X: NDArray[Any],
+    rows: Rows,
+    begin: int,
+    end: int,
+    residuals: NDArray[Any],
+    scratch: NDArray[np.uint8],
+    sums: NDArray[np.float64],
+    bias_sums: NDArray[np.float64],
+) -> None: ...
+def softmax_xent(
+    logits: NDArray[Any],
+    labels: NDArray[np.int32],
+    weights: Weights = None,
+    rows: Rows = None,
+    begin: int = ...,
+    end: int = ...,
+) -> tuple[float, float]: ...
+def scratch_bytes(single: bool, d: int, K: int) -> int: ...
+def padded(single: bool, d: int) -> int: ...
+def instruction_sets() -> list[str]: ...
+def instruction_set() -> str: ...
+def choose(name: str) -> None: ...

@@ -1,11 +1,31 @@
 """The one import of the compiled extension. There is no fallback: slow must not pass for fast."""
 
 try:
-    from softreg.kernels._native import softmax_xent
+    from softreg.kernels._native import (
+        backward,
+        choose,
+        forward,
+        fused,
+        instruction_set,
+        instruction_sets,
+        padded,
+        scratch_bytes,
+        softmax_xent,
+    )
 except ImportError as error:  # pragma: no cover - only a broken installation gets here
     raise ImportError(
         "softreg's compiled kernels could not be imported. Build and install the package "
         "(`pip install .` in its folder, with a C++20 compiler) instead of putting src/ on the path."
     ) from error
 
-__all__ = ["softmax_xent"]
+__all__ = [
+    "backward",
+    "choose",
+    "forward",
+    "fused",
+    "instruction_set",
+    "instruction_sets",
+    "padded",
+    "scratch_bytes",
+    "softmax_xent",
+]

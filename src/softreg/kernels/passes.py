@@ -1,34 +1,81 @@
-"""Blocked passes over X: the rows are up-cast a block at a time, never the whole.
+"""Passes over X: the rows are widened a block at a time as they go through the cache, never the whole.
 
     z = (scale · X + shift) W + b = X (scale · W) + (b + shift W)
 
     X (n, d) any numeric type   W (d, K)   b (K,)   scale, shift: scalars or (d,)
 
-Scale and shift are folded into the small matrices, so that the pixels themselves are only converted.
+Scale and shift are folded into the small matrices, so that the pixels themselves are only converted. Logits and
+residuals lie class by class, (K, n). Rows are cut into chunks that depend on their number alone; chunks run on as many
+threads as there are, and what they give is added up in their order: the bits are the same for any number of threads.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLOCK_ROWS", "Block", "arithmetic", "blocks", "fold"]
+from softreg.kernels import native
+from softreg.kernels.threads import in_order
 
-BLOCK_ROWS = 1024
+__all__ = ["Rows", "Sums", "arithmetic", "fold", "fused", "logits", "loss"]
+
+MAX_CHUNKS = 16
+MIN_CHUNK_ROWS = 2048  # fewer rows stay on one thread: a minibatch is sooner done than shared out
+FEW_CLASSES = 64  # up to here the register tiles are faster than BLAS
+FEW_BLOCK = 1024  # rows whose logits are held at once
+MANY_LOGITS = 1 << 22  # logits held at once by a thread, for many classes
+CLASS_SLICE = 4096
 
 _SINGLE = {"bool", "uint8", "int8", "uint16", "int16", "float16", "bfloat16", "float32"}  # exact in float32
+_AS_IT_LIES = {"uint8", "int8", "float16", "float32", "float64"}  # what the kernels read in place
+_SAME_BYTES = {"bool": "uint8", "bfloat16": "uint16"}  # and what they read under another name
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
-    """Some rows of X and their logits, both in the arithmetic type; buffers that the next block reuses."""
+class Rows:
+    """Rows of X, in the order of `index` where there is one, with their labels and weights."""
 
-    start: int
-    stop: int
-    X: NDArray[np.floating[Any]]  # (stop − start, d)
-    logits: NDArray[np.floating[Any]]  # (stop − start, K)
+    X: NDArray[Any]  # (n, d)
+    y: NDArray[np.int32]  # (n,), of all of X
+    weights: NDArray[np.float64] | None = None  # as y
+    index: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.X) if self.index is None else len(self.index)
+
+    def readable(self, begin: int, end: int) -> tuple[Rows, int, int]:
+        """Return rows that the kernels can read, and the span of theirs that is this one.
+
+        In place where the type allows, else these rows alone, converted.
+        """
+        name = self.X.dtype.name
+        if name in _SAME_BYTES:
+            return replace(self, X=self.X.view(_SAME_BYTES[name])), begin, end
+        if name in _AS_IT_LIES and self.X.dtype.isnative:
+            return self, begin, end
+        which = slice(begin, end) if self.index is None else self.index[begin:end]
+        weights = None if self.weights is None else self.weights[which]
+        return Rows(self.X[which].astype(arithmetic(self.X.dtype)), self.y[which], weights), 0, end - begin
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Weighted sums over rows: of their losses, of right labels, and of residuals with and without their features."""
+
+    loss: float
+    n_correct: float
+    W: NDArray[np.float64]  # (K, d): Σ_i w_i (p − onehot) x_iᵀ
+    b: NDArray[np.float64]  # (K,)
+
+    def plus(self, other: Sums) -> Sums:
+        """Add other rows' sums to these, whose arrays are written over."""
+        np.add(self.W, other.W, out=self.W)
+        np.add(self.b, other.b, out=self.b)
+        return Sums(self.loss + other.loss, self.n_correct + other.n_correct, self.W, self.b)
 
 
 def arithmetic(dtype: np.dtype[Any]) -> type[np.float32] | type[np.float64]:
@@ -51,26 +98,119 @@ def fold(
     return scaled, b + np.broadcast_to(shift, len(W)) @ W if np.any(shift) else b
 
 
-def blocks(
-    X: NDArray[Any],
-    W: NDArray[np.float64],
-    b: NDArray[np.float64],
-    rows: NDArray[np.intp] | None = None,
-) -> Iterator[Block]:
-    """Yield the rows of X (or those that `rows` names, in its order) with their logits, block by block.
+def fused(rows: Rows, W: NDArray[np.float64], b: NDArray[np.float64], n_threads: int | None = None) -> Sums:
+    """Loss and gradient sums in one pass over X. W and b are folded already."""
+    classes = _Classes.of(rows.X.dtype, W, b)
+    total = Sums(0.0, 0.0, np.zeros(W.T.shape), np.zeros(len(b)))
+    for part in in_order(lambda span: _fused(rows, classes, *span), chunks(len(rows)), n_threads):
+        total = total.plus(part)
+    return total
 
-    W and b are folded already. Whoever asks for the next block gives up the last one: its arrays are written over.
+
+def loss(
+    rows: Rows, W: NDArray[np.float64], b: NDArray[np.float64], n_threads: int | None = None
+) -> tuple[float, float]:
+    """Sum of losses and of right labels: half a pass."""
+    classes = _Classes.of(rows.X.dtype, W, b)
+
+    def chunk(span: tuple[int, int]) -> list[tuple[float, float]]:
+        return [
+            native.softmax_xent(z, part.y, part.weights, part.index, begin, end)
+            for part, begin, end, _, z in _blocks(rows, classes, *span)
+        ]
+
+    figures = [figure for part in in_order(chunk, chunks(len(rows)), n_threads) for figure in part]
+    return sum(figure[0] for figure in figures), sum(figure[1] for figure in figures)
+
+
+def logits(X: NDArray[Any], W: NDArray[np.float64], b: NDArray[np.float64]) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Yield the logits of X a block at a time: which rows, and (K, rows), which the next block may write over."""
+    rows = Rows(X, np.empty(0, np.int32))
+    classes = _Classes.of(X.dtype, W, b)
+    for start, stop in chunks(len(X)):
+        at = start
+        for _, begin, end, _, z in _blocks(rows, classes, start, stop):
+            m = end - begin
+            yield slice(at, at + m), z[:, :m]
+            at += m
+
+
+def chunks(n: int) -> list[tuple[int, int]]:
+    """Spans of rows, a function of their number alone.
+
+    >>> chunks(5000)
+    [(0, 2048), (2048, 4096), (4096, 5000)]
     """
-    n = len(X) if rows is None else len(rows)
-    dtype: type[np.floating[Any]] = arithmetic(X.dtype)
-    size = min(n, BLOCK_ROWS)
-    W_, b_ = W.astype(dtype), b.astype(dtype)
-    packed = np.empty((size, X.shape[1]), dtype)
-    logits = np.empty((size, len(b)), dtype)
-    for start in range(0, n, BLOCK_ROWS):
-        stop = min(start + BLOCK_ROWS, n)
-        part, z = packed[: stop - start], logits[: stop - start]
-        part[...] = X[start:stop] if rows is None else X.take(rows[start:stop], axis=0)
-        np.matmul(part, W_, out=z)
-        z += b_
-        yield Block(start, stop, part, z)
+    size = max(MIN_CHUNK_ROWS, -(-n // MAX_CHUNKS))
+    size = -(-size // 64) * 64
+    return [(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Classes:
+    """Weights and biases in the arithmetic type, class by class, padded with zeros as the kernels take them."""
+
+    W: NDArray[Any]  # (K, ≥ d)
+    b: NDArray[Any]  # (K,)
+    d: int
+
+    @classmethod
+    def of(cls, dtype: np.dtype[Any], W: NDArray[np.float64], b: NDArray[np.float64]) -> _Classes:
+        T = arithmetic(dtype)
+        d, K = W.shape
+        padded = np.zeros((K, native.padded(T is np.float32, d)), T)
+        padded[:, :d] = W.T
+        return cls(padded, b.astype(T), d)
+
+    @property
+    def few(self) -> bool:
+        return len(self.b) <= FEW_CLASSES
+
+    def scratch(self) -> NDArray[np.uint8]:
+        return np.empty(native.scratch_bytes(self.W.dtype == np.float32, self.d, len(self.b)), np.uint8)
+
+
+def _fused(rows: Rows, classes: _Classes, begin: int, end: int) -> Sums:
+    K = len(classes.b)
+    W, b = np.zeros((K, classes.d)), np.zeros(K)
+    if classes.few:
+        rows, begin, end = rows.readable(begin, end)
+        loss, n_correct = native.fused(
+            rows.X, rows.index, rows.y, rows.weights, begin, end, classes.W, classes.b, classes.scratch(), W, b
+        )
+        return Sums(loss, n_correct, W, b)
+    loss = n_correct = 0.0
+    for part, first, last, X, z in _blocks(rows, classes, begin, end):
+        block = native.softmax_xent(z, part.y, part.weights, part.index, first, last)
+        loss, n_correct = loss + block[0], n_correct + block[1]
+        residuals = z[:, : last - first]
+        for k in range(0, K, CLASS_SLICE):  # no second matrix of the gradient's size in float32
+            W[k : k + CLASS_SLICE] += residuals[k : k + CLASS_SLICE] @ X
+        b += residuals.sum(axis=1, dtype=float)
+    return Sums(loss, n_correct, W, b)
+
+
+def _blocks(
+    rows: Rows, classes: _Classes, begin: int, end: int
+) -> Iterator[tuple[Rows, int, int, NDArray[Any], NDArray[Any]]]:
+    """Yield blocks of a chunk: rows that the kernels can read and their span in them, X widened, logits (K, ≥ span).
+
+    X is widened for many classes only: for few it never leaves the kernel, and an empty array stands here.
+    """
+    K, T = len(classes.b), classes.W.dtype
+    size = FEW_BLOCK if classes.few else max(64, min(512, MANY_LOGITS // K // 16 * 16))
+    size = min(size, -(-(end - begin) // 16) * 16)
+    z = np.empty((K, size), T)
+    packed = np.empty((0 if classes.few else size, classes.d), T)
+    scratch = classes.scratch() if classes.few else None
+    for start in range(begin, end, size):
+        part, first, last = rows.readable(start, min(start + size, end))
+        m = last - first
+        if scratch is not None:
+            native.forward(part.X, part.index, first, last, classes.W, classes.b, scratch, z)
+            yield part, first, last, packed, z
+        else:
+            packed[:m] = rows.X[start : start + m] if rows.index is None else rows.X[rows.index[start : start + m]]
+            np.matmul(classes.W[:, : classes.d], packed[:m].T, out=z[:, :m])
+            z[:, :m] += classes.b[:, None]
+            yield part, first, last, packed[:m], z

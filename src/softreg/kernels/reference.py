@@ -17,7 +17,8 @@ def softmax_xent(
 
     Parameters
     ----------
-    logits : (n, K) float32 or float64, overwritten
+    logits : (K, n) float32 or float64, overwritten
+        Class by class, as the passes keep them.
     labels : (n,) int32 in [0, K)
     weights : (n,) float64, optional
         A row of weight 0 counts as absent, whatever it holds.
@@ -34,32 +35,32 @@ def softmax_xent(
 
     Examples
     --------
-    >>> z = np.log([[0.1, 0.3, 0.6], [0.3, 0.2, 0.5]])
+    >>> z = np.log([[0.1, 0.3], [0.3, 0.2], [0.6, 0.5]])
     >>> loss, correct = softmax_xent(z, np.array([0, 2], dtype=np.int32))
     >>> round(loss, 6), correct
     (2.995732, 1.0)
     >>> z.round(6)
-    array([[-0.9,  0.3,  0.6],
-           [ 0.3,  0.2, -0.5]])
+    array([[-0.9,  0.3],
+           [ 0.3,  0.2],
+           [ 0.6, -0.5]])
     """
     rows = np.arange(len(labels))
     w = np.ones(len(labels)) if weights is None else weights
     with np.errstate(invalid="ignore", over="ignore"):
-        top = logits.argmax(axis=1) if len(labels) else np.empty(0, dtype=np.intp)
-        peak = logits[rows, top]
-        below = peak.astype(float) - logits[rows, labels].astype(float)
+        top = logits.argmax(axis=0) if len(labels) else np.empty(0, dtype=np.intp)
+        peak = logits[top, rows]
+        below = peak.astype(float) - logits[labels, rows].astype(float)
 
-        z = np.exp(logits - peak[:, None])
-        z[rows, top] = peak - peak  # 0, or nan where the maximum is nan or infinite
-        others = z.sum(axis=1, dtype=float)
-        z[rows, top] = 1.0
+        z = np.exp(logits - peak)
+        z[top, rows] = peak - peak  # 0, or nan where the maximum is nan or infinite
+        others = z.sum(axis=0, dtype=float)
+        z[top, rows] = 1.0
         total = 1.0 + others
-        residual = z * (w / total).astype(z.dtype)[:, None]
-        at_label = np.where(labels == top, -w * others / total, residual[rows, labels] - w)
-        residual[rows, labels] = at_label
+        residual = z * (w / total).astype(z.dtype)
+        residual[labels, rows] = np.where(labels == top, -w * others / total, residual[labels, rows] - w)
         loss = np.log1p(others) + below
         correct = (labels == top) & ~np.isnan(loss)
 
     present = w != 0
-    logits[...] = np.where(present[:, None], residual, 0.0)
+    logits[...] = np.where(present, residual, 0.0)
     return float(np.sum((w * loss)[present])), float(np.sum((w * correct)[present]))

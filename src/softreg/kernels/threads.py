@@ -1,17 +1,64 @@
-"""One BLAS thread around our own passes.
+"""Threads: ours, whose results come in order, and BLAS's, which are held to one around our passes.
 
 With another number of threads BLAS sums in another order and gives other bits; and spinning threads on a shared
 machine are slower than one.
 """
 
 import functools
+import multiprocessing
+import os
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["one_blas_thread"]
+__all__ = ["available_threads", "in_order", "one_blas_thread"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+def available_threads() -> int:
+    """Threads that a pass may use: the CPUs of this process, 1 in a worker process of a pool."""
+    if multiprocessing.parent_process() is not None:
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_order(function: Callable[[A], B], items: Sequence[A], n_threads: int | None = None) -> Iterator[B]:
+    """Yield the function's results in the items' order; no more than n_threads + 1 of them are waiting at any time."""
+    n = min(available_threads() if n_threads is None else n_threads, len(items))
+    if n <= 1:
+        yield from map(function, items)
+        return
+    pool = _pool(n)
+    waiting: deque[Future[B]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > n:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:  # an error, or a caller who wants no more: leave nothing running behind
+            future.cancel()
+        for future in waiting:
+            if not future.cancelled():
+                future.exception()
+
+
+@functools.cache
+def _pool(n: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n, thread_name_prefix="softreg")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked child has the pool's object, not its threads
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from softreg.data import Dataset
 from softreg.errors import DataError, ShapeError
-from softreg.kernels import Block, blocks, fold, one_blas_thread, softmax_xent
+from softreg.kernels import Rows, fold, logits, loss, one_blas_thread
 
 __all__ = ["Model", "Score", "Section"]
 
@@ -125,8 +125,8 @@ class Model:
         X = self._rows(X)
         codes = np.empty(len(X), dtype=np.intp)
         with one_blas_thread():
-            for block in self._blocks(X):
-                block.logits.argmax(axis=1, out=codes[block.start : block.stop])
+            for rows, z in self._logits(X):
+                z.argmax(axis=0, out=codes[rows])
         return self.classes[codes]
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -134,11 +134,11 @@ class Model:
         X = self._rows(X)
         probs = np.empty((len(X), self.n_classes))
         with one_blas_thread():
-            for block in self._blocks(X):
-                z = block.logits.astype(float)
+            for rows, block in self._logits(X):
+                z = block.T.astype(float)
                 z -= z.max(axis=1, keepdims=True)
                 np.exp(z, out=z)
-                np.divide(z, z.sum(axis=1, keepdims=True), out=probs[block.start : block.stop])
+                np.divide(z, z.sum(axis=1, keepdims=True), out=probs[rows])
         return probs
 
     def score(self, data: Dataset) -> Score:
@@ -153,15 +153,11 @@ class Model:
             raise DataError(
                 f"the data has the classes {data.classes.tolist()}; expected the model's, {self.classes.tolist()}"
             )
-        loss = n_correct = 0.0
-        with one_blas_thread():
-            for block in self._blocks(self._rows(data.X)):
-                part = slice(block.start, block.stop)
-                weights = None if data.weights is None else data.weights[part]
-                block_loss, block_correct = softmax_xent(block.logits, data.y[part], weights)
-                loss, n_correct = loss + block_loss, n_correct + block_correct
+        rows = Rows(self._rows(data.X), data.y, data.weights)
         weight = float(data.n_rows if data.weights is None else data.weights.sum())
-        return Score(loss / weight, n_correct / weight) if weight > 0 else Score(float("nan"), float("nan"))
+        with one_blas_thread():
+            total, n_correct = loss(rows, *fold(self.W, self.b, self.scale, self.shift))
+        return Score(total / weight, n_correct / weight) if weight > 0 else Score(float("nan"), float("nan"))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one file, which is either whole or as it was before.
@@ -197,13 +193,13 @@ class Model:
             raise DataError(f"X has dtype {X.dtype}; expected numbers")
         return X
 
-    def _blocks(self, X: NDArray[Any]) -> Iterator[Block]:
+    def _logits(self, X: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
         checked = X.dtype.kind in "bui"
-        for block in blocks(X, *fold(self.W, self.b, self.scale, self.shift)):
-            if not checked and not np.isfinite(block.logits).all():
-                row = block.start + int(np.flatnonzero(~np.isfinite(block.logits).all(axis=1))[0])
+        for rows, z in logits(X, *fold(self.W, self.b, self.scale, self.shift)):
+            if not checked and not np.isfinite(z).all():
+                row = rows.start + int(np.flatnonzero(~np.isfinite(z).all(axis=0))[0])
                 raise DataError(f"row {row} of X has no finite logits: it holds nan, infinite or far too large values")
-            yield block
+            yield rows, z
 
     def __repr__(self) -> str:
         return (

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.data import Dataset
-from softreg.kernels import blocks, fold, softmax_xent
+from softreg.kernels import Rows, fold, fused
 from softreg.protocols import Matrix, Point, Vector
 
 __all__ = ["SoftmaxObjective"]
@@ -29,7 +29,8 @@ class SoftmaxObjective:
 
     data: Dataset
     l2: float = 0.0
-    rows: NDArray[np.intp] | None = None  # all of them when None
+    rows: NDArray[np.int64] | None = None  # all of them when None
+    n_threads: int | None = None  # what the process may use when None
 
     @property
     def n_rows(self) -> int:
@@ -41,7 +42,7 @@ class SoftmaxObjective:
         """Length of theta: a weight for each feature and class, and a bias for each class."""
         return (self.data.n_features + 1) * self.data.n_classes
 
-    def restrict(self, rows: NDArray[np.intp]) -> SoftmaxObjective:
+    def restrict(self, rows: NDArray[np.int64]) -> SoftmaxObjective:
         """Return the same objective on these rows of its own, in this order; nothing is copied."""
         return replace(self, rows=rows if self.rows is None else self.rows[rows])
 
@@ -53,45 +54,29 @@ class SoftmaxObjective:
     @property
     def weight(self) -> float:
         """Σw over the rows."""
-        w = self._weights(slice(None))
-        return float(self.n_rows) if w is None else float(w.sum())
+        w = self.data.weights
+        return float(self.n_rows) if w is None else float(w.sum() if self.rows is None else w[self.rows].sum())
 
     def evaluate(self, theta: Vector) -> Point:
         """Value, loss, gradient and running counts, in one pass over X. Without any weight the loss is 0."""
         data = self.data
         W, b = self.split(theta)
-        sum_W = np.zeros(
-            W.T.shape
-        )  # Σ_i (p − onehot) x_iᵀ: (K, d), which BLAS multiplies sooner; float64 across blocks
-        sum_b = np.zeros(b.shape)
-        loss = n_correct = 0.0
-        y = data.y if self.rows is None else data.y[self.rows]
-        for block in blocks(data.X, *fold(W, b, data.scale, data.shift), self.rows):
-            part = slice(block.start, block.stop)
-            block_loss, block_correct = softmax_xent(block.logits, y[part], self._weights(part))
-            residuals = block.logits
-            loss, n_correct = loss + block_loss, n_correct + block_correct
-            sum_W += residuals.T @ block.X
-            sum_b += residuals.sum(axis=0, dtype=float)
+        rows = Rows(data.X, data.y, data.weights, self.rows)
+        sums = fused(rows, *fold(W, b, data.scale, data.shift), self.n_threads)
 
         weight = self.weight
         share = 1 / weight if weight > 0 else 0.0
         grad = np.empty_like(theta)
         grad_W, grad_b = self.split(grad)
-        np.multiply(sum_W.T, _column(data.scale) * share, out=grad_W)
+        np.multiply(sums.W.T, _column(data.scale) * share, out=grad_W)
         if np.any(data.shift):
-            grad_W += share * np.outer(np.broadcast_to(data.shift, len(W)), sum_b)
+            grad_W += share * np.outer(np.broadcast_to(data.shift, len(W)), sums.b)
         if self.l2:
             grad_W += self.l2 * W
-        np.multiply(sum_b, share, out=grad_b)
-        loss *= share
+        np.multiply(sums.b, share, out=grad_b)
+        loss = sums.loss * share
         penalty = self.l2 / 2 * float(np.vdot(W, W)) if self.l2 else 0.0
-        return Point(loss + penalty, loss, grad, n_correct, weight)
-
-    def _weights(self, part: slice) -> Vector | None:
-        if self.data.weights is None:
-            return None
-        return self.data.weights[part] if self.rows is None else self.data.weights[self.rows[part]]
+        return Point(loss + penalty, loss, grad, sums.n_correct, weight)
 
 
 def _column(v: float | Vector) -> float | Matrix:

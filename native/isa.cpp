@@ -1,0 +1,31 @@
+// One instruction set's table. CMake compiles this file once for each, with its flags and SOFTREG_ISA naming it.
+
+#include "dense.hpp"
+#include "table.hpp"
+
+#define SOFTREG_TEXT_(x) #x
+#define SOFTREG_TEXT(x) SOFTREG_TEXT_(x)
+
+namespace softreg::SOFTREG_ISA {
+namespace {
+
+template <typename T>
+constexpr Kernels<T> kernels() {
+    return {
+        [](std::size_t d, std::size_t K) { return Scratch<T>::bytes(padded<T>(d), K); },
+        [](std::size_t d) { return padded<T>(d); },
+        fused<T>,
+        forward<T>,
+        backward<T>,
+        softmax_xent<T>,
+    };
+}
+
+}  // namespace
+
+const Table &table() {
+    static constexpr Table kept{SOFTREG_TEXT(SOFTREG_ISA), kernels<float>(), kernels<double>()};
+    return kept;
+}
+
+}  // namespace softreg::SOFTREG_ISA

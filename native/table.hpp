@@ -1,0 +1,32 @@
+// The kernels of one instruction set as a table of functions; the border picks a table by what the processor has.
+
+#pragma once
+
+#include "source.hpp"
+
+namespace softreg {
+
+template <typename T>
+struct Kernels {
+    // Bytes of scratch memory that a pass needs.
+    std::size_t (*scratch)(std::size_t d, std::size_t K);
+    // Length of a row of W: d, padded with zeros.
+    std::size_t (*padded)(std::size_t d);
+
+    BlockSums (*fused)(const Source &X, const Labels &labels, std::size_t begin, std::size_t end, const T *W,
+                       const T *bias, std::size_t K, void *scratch, double *sums, double *bias_sums);
+    void (*forward)(const Source &X, std::size_t begin, std::size_t end, const T *W, const T *bias, std::size_t K,
+                    void *scratch, T *z, std::size_t ld);
+    void (*backward)(const Source &X, std::size_t begin, std::size_t end, const T *residuals, std::size_t ld,
+                     std::size_t K, void *scratch, double *sums, double *bias_sums);
+    BlockSums (*softmax_xent)(T *z, std::size_t ld, const Labels &labels, std::size_t begin, std::size_t end,
+                              std::size_t K);
+};
+
+struct Table {
+    const char *name;
+    Kernels<float> single;
+    Kernels<double> twice;
+};
+
+}  // namespace softreg
