@@ -5,6 +5,7 @@
 # make clean   away with everything that was made here
 #
 # PYTHON=…     the interpreter to use, 3.11 or newer      TORCH=no     leave PyTorch out of the tests
+# ARGS=…       more arguments for softreg train
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -52,4 +53,4 @@ $(BIN)/pip:
 	@python=$$(scripts/preflight.sh) && $$python -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis fashion-mnist.safetensors fashion-mnist.png

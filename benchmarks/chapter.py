@@ -43,6 +43,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--only", default=",".join(CONTENDERS), help="contenders, with commas between")
     args = parser.parse_args()
+    if unknown := set(args.only.split(",")) - set(CONTENDERS):
+        parser.error(f"--only: {', '.join(sorted(unknown))} is not among {', '.join(CONTENDERS)}")
     pythons = {name: python for name in args.only.split(",") if (python := interpreter(name)) is not None}
 
     print(describe("softreg", "numpy"))

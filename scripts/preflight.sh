@@ -29,14 +29,17 @@ else
 fi
 
 compiler=${CXX:-}
-for candidate in ${CXX:-c++ g++ clang++}; do
-    if command -v "$candidate" >/dev/null 2>&1; then compiler=$candidate; break; fi
+if [ -z "$compiler" ]; then
+    for candidate in c++ g++ clang++; do
+        if command -v "$candidate" >/dev/null 2>&1; then compiler=$candidate; break; fi
+    done
+elif ! command -v "${compiler%% *}" >/dev/null 2>&1; then # CXX may be a command with arguments, such as "ccache g++"
     compiler=""
-done
+fi
 if [ -z "$compiler" ]; then
     packages="$packages g++"
 elif ! echo 'int main() { return [] <typename T>(T x) requires true { return x; }(0); }' |
-    "$compiler" -std=c++20 -x c++ -fsyntax-only - 2>/dev/null; then
+    $compiler -std=c++20 -x c++ -fsyntax-only - 2>/dev/null; then
     other="${other:+$other; }$compiler does not know C++20: GCC 10, Clang 10 or newer is needed"
 fi
 

@@ -112,6 +112,19 @@ def images(*shape: int) -> str:
     return "images"
 
 
+def nan_images() -> str:
+    X = np.zeros((2000, 28, 28), dtype=np.float32)
+    X[1500, 3, 4] = np.nan
+    Path("nan").write_bytes(idx(X))
+    return "nan"
+
+
+def some_files() -> str:
+    Path("some").mkdir()
+    Path("some", "train-images-idx3-ubyte").write_bytes(b"")
+    return "some"
+
+
 WRONG: dict[str, tuple[Any, str]] = {
     "no command": (lambda m: ["trane"], "No such command"),
     "another data set": (lambda m: ["train", "imagenet"], "'imagenet' is not"),
@@ -130,6 +143,17 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a picture of no kind": (lambda m: ["train", "fashion-mnist", "--sample", "--picture", "p.xyz"], ".png"),
     "a picture and none": (lambda m: ["train", "fashion-mnist", "--picture", "p.png", "--no-picture"], "exclude"),
     "a sample and a folder": (lambda m: ["train", "fashion-mnist", "--sample", "--data-dir", "."], "exclude"),
+    "a picture in place of the model": (
+        lambda m: ["train", "fashion-mnist", "--sample", "--out", "x.png", "--picture", "x.png"],
+        "replace the model",
+    ),
+    "a device for a model": (
+        lambda m: ["train", "fashion-mnist", "--sample", "--no-picture", "--out", "/dev/null"],
+        "folder or device",
+    ),
+    "a model without a name": (lambda m: ["train", "fashion-mnist", "--sample", "--out", ""], "name"),
+    "a folder with some of the files": (lambda m: ["train", "fashion-mnist", "--data-dir", some_files()], "but not"),
+    "images with nan": (lambda m: ["predict", m, nan_images()], "row 1500"),
     "no model": (lambda m: ["predict", "none", TEST_IMAGES], "does not exist"),
     "a model that is none": (lambda m: ["predict", broken_model(), TEST_IMAGES], "safetensors"),
     "images that are none": (lambda m: ["predict", m, m], "magic number"),
@@ -160,7 +184,6 @@ def test_what_failed_exits_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "Traceback" not in result.output
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_fit_that_runs_into_infinity_exits_1_and_leaves_the_old_model(model: Path) -> None:
     before = model.read_bytes()
     result = run(
@@ -184,6 +207,37 @@ def test_ctrl_c_writes_the_model_says_so_and_exits_130() -> None:
     assert "wrote m" in err
     assert "Traceback" not in err
     assert len(Model.load("m").history["loss"]) >= 3
+
+
+def test_ctrl_c_before_the_first_epoch_is_over_leaves_the_old_model(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = model.read_bytes()
+
+    def interrupt(self: SGD, objective: Any, state: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SGD, "step", interrupt)
+    result = run("train", "fashion-mnist", "--sample", "--no-picture", "--out", model)
+    assert result.exit_code == 130
+    assert "wrote" not in result.stderr
+    assert model.read_bytes() == before
+
+
+def test_too_little_memory_is_said(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("softreg.data.idx.read_idx", fail)
+    result = run("predict", model, TEST_IMAGES)
+    assert result.exit_code == 1
+    assert "memory" in result.stderr
+
+
+def test_a_label_with_a_newline_stays_on_its_line() -> None:
+    Model(np.zeros((784, 2)), np.array([1.0, 0.0]), np.array(["a\tb\n\x1b[31m", "c"])).save("odd")
+    (line,) = run("predict", "odd", images(1, 28, 28)).stdout.splitlines()
+    assert line == "a\\tb\\n\\x1b[31m\t0.7311"
 
 
 def test_a_closed_pipe_is_no_mistake(model: Path) -> None:
@@ -250,6 +304,8 @@ def test_the_help_shows_the_defaults_that_are_used(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("softreg.model.fit", fit)
     assert run("train", "fashion-mnist", "--sample").exit_code == 130
     assert used == [Settings()]
+    run("train", "fashion-mnist", "--sample", "--seed", 7)
+    assert used[1] == Settings(SGD(seed=7), seed=7)
 
 
 def test_version() -> None:

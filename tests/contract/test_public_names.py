@@ -43,6 +43,17 @@ def test_everything_exported_has_a_docstring(name: str) -> None:
     assert bare == []
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_nothing_public_is_left_out_of_all(name: str) -> None:
+    module = importlib.import_module(name)
+    defined = {
+        n
+        for n, value in vars(module).items()
+        if not n.startswith("_") and getattr(value, "__module__", None) == name and callable(value)
+    }
+    assert defined - set(module.__all__) == set()
+
+
 def modules_after(statement: str) -> set[str]:
     code = f"{statement}\nimport sys\nprint(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -132,6 +132,15 @@ def test_no_damage_gets_past_the_one_kind_of_error(
     assert array.nbytes <= len(content) * 1032
 
 
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    import os
+
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(DataFormatError, match="regular file"):
+            read_idx(path)
+
+
 def test_a_missing_file_is_the_systems_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_idx(tmp_path / "none")

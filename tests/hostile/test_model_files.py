@@ -57,6 +57,8 @@ FILES: dict[str, tuple[bytes, str]] = {
     "description with a key twice": (file(about='{"format":1,"format":1}'), "twice"),
     "description with nan": (file(about='{"format":NaN}'), "NaN"),
     "description with a huge number": (file(about='{"format":' + "9" * 5000 + "}"), "not JSON"),
+    "description with a number beyond doubles": (file(about='{"format":1,"x":1e999}'), "1e999"),
+    "description with half a surrogate pair": (file(classes={"dtype": "str", "values": ["a", "\ud800"]}), "surrogate"),
     "description nested without end": (file(about="[" * 100_000), "not JSON"),
     "no format": (file(about={"format": None}), "format"),
     "format true": (file(about={"format": True}), "format"),
@@ -89,6 +91,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "image of other pixels": (file(image_shape=[2, 2]), "pixels"),
     "image of no pixels": (file(image_shape=[0, 3]), "image_shape"),
     "image of huge sides": (file(image_shape=[1 << 80, 1]), "pixels"),
+    "history of different lengths": (file(about={"history": {"loss": [1.0], "value": []}}), "lengths"),
     "history not numbers": (file(about={"history": {"loss": ["x"]}}), "history"),
     "history of a huge number": (file(about={"history": {"loss": [10**400]}}), "history"),
 }
@@ -127,6 +130,20 @@ def test_no_damage_gets_past_the_one_kind_of_error(tmp_path: Path, cuts: list[tu
     except ModelFileError:
         return
     assert np.isfinite(model.W).all()
+
+
+def test_a_huge_file_is_refused_by_its_header_before_it_is_read(tmp_path: Path) -> None:
+    import tracemalloc
+
+    path = tmp_path / "huge"
+    with path.open("wb") as out:
+        out.write(GOOD)
+        out.truncate(1 << 40)  # holes: nothing is on the disk
+    tracemalloc.start()
+    with pytest.raises(ModelFileError, match="do not fill it"):
+        Model.load(path)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
 
 
 def test_a_device_is_not_read(tmp_path: Path) -> None:

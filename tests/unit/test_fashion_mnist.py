@@ -15,7 +15,7 @@ import pytest
 from idx_files import idx
 from problems import needs_fashion_mnist
 from softreg.data import fashion_mnist
-from softreg.errors import DataFormatError, DataNotFoundError
+from softreg.errors import DataError, DataFormatError, DataNotFoundError
 
 
 def small_set() -> dict[str, bytes]:
@@ -106,7 +106,7 @@ def test_the_folder_named_comes_before_the_cache_and_the_cache_before_debian(
 
 def test_a_named_folder_with_some_of_the_files_is_refused_by_what_is_missing(no_data: Path, tmp_path: Path) -> None:
     put(tmp_path / "some", leave_out="t10k-labels-idx1-ubyte")
-    with pytest.raises(DataNotFoundError, match="t10k-labels-idx1-ubyte"):
+    with pytest.raises(DataError, match="t10k-labels-idx1-ubyte"):
         fashion_mnist.load(tmp_path / "some")
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
 from problems import DTYPES, dataset
-from softreg import SGD, Dataset, Score, Settings, Status, fit
+from softreg import SGD, Dataset, Model, Score, Settings, Status, fit
 from softreg.errors import DataError, FitError, FitInterrupted, SettingError
-from softreg.solvers import Step
+from softreg.objective import SoftmaxObjective
+from softreg.solvers import Step, minimise
 
 QUICK = Settings(solver=SGD(batch_size=8), max_steps=3)
 
@@ -127,3 +130,66 @@ def test_blas_has_one_thread_during_a_fit_whatever_it_had_before() -> None:
         fit(dataset(1), QUICK, callback=note)
         assert threads() == {2}
     assert during == [{1}] * 3
+
+
+def test_the_start_is_noise_of_the_deviation_asked_for() -> None:
+    data = dataset(1, n=40, d=500)
+    for std in (0.0, 0.02):
+        model, _ = fit(data, Settings(max_steps=0, init_std=std, seed=3))
+        assert model.W.std() == pytest.approx(std * np.sqrt(3 / 4), rel=0.05)  # a quarter goes with the centring
+
+
+def test_each_epoch_has_an_order_of_its_own() -> None:
+    data = dataset(1, n=64)
+    orders = []
+
+    class Recorder(SoftmaxObjective):
+        def restrict(self, rows: Any) -> SoftmaxObjective:
+            orders.append(rows.tolist())
+            return super().restrict(rows)
+
+    objective = Recorder(data)
+    minimise(objective, SGD(batch_size=64, seed=5), np.zeros(objective.size), max_steps=3)
+    assert len({tuple(order) for order in orders}) == 3
+    assert all(sorted(order) == list(range(64)) for order in orders)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: fit(np.zeros((3, 2))), "Dataset.from_labels"),  # type: ignore[arg-type]
+        (lambda: fit(dataset(1), SGD()), "Settings"),  # type: ignore[arg-type]
+        (lambda: Settings(solver="sgd"), "SGD()"),  # type: ignore[arg-type]
+        (lambda: Settings(max_steps=2.5), "whole number"),  # type: ignore[arg-type]
+        (lambda: Settings(C="strong"), "C is 'strong'"),  # type: ignore[arg-type]
+        (lambda: fit(dataset(1), validation=np.zeros(3)), "validation is a ndarray"),  # type: ignore[arg-type]
+        (lambda: fit(dataset(1), validation=dataset(1, d=5)), "validation has shape"),
+        (lambda: fit(dataset(1), validation=dataset(1, K=3)), "other classes"),
+    ],
+)
+def test_the_wrong_kind_of_thing_is_told_the_right_one(call: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        call()
+
+
+def test_settings_of_numpys_numbers_are_kept_as_pythons() -> None:
+    solver = SGD(learning_rate=np.float32(0.5), batch_size=np.int64(8), seed=np.uint8(1))  # type: ignore[arg-type]
+    model, _ = fit(dataset(1), Settings(solver, max_steps=np.int64(1)))  # type: ignore[arg-type]
+    assert json.loads(json.dumps(model.settings)) == model.settings
+
+
+def test_a_history_is_even_when_ctrl_c_comes_between_a_step_and_its_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def interrupted(self: Model, data: Dataset) -> Score:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return Score(0.5, 0.5)
+
+    monkeypatch.setattr(Model, "score", interrupted)
+    with pytest.raises(FitInterrupted) as caught:
+        fit(dataset(1), QUICK, validation=dataset(2))
+    history = caught.value.model.history
+    assert {len(values) for values in history.values()} == {2}
+    assert np.isnan(history["validation_loss"][1])

@@ -70,6 +70,18 @@ def test_score_is_the_weighted_mean_loss_and_accuracy(weights: Any) -> None:
     assert score.accuracy == pytest.approx(np.average(probs.argmax(axis=1) == data.y, weights=w))
 
 
+def test_logits_beyond_numbers_are_an_error_and_not_a_nan() -> None:
+    huge = Model(np.array([[1e308, -1e308]]), np.zeros(2), np.array(["up", "down"]))
+    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(DataError, match="row 0"):
+        huge.predict_proba(np.array([[0], [200]], dtype=np.uint8))
+
+
+def test_lists_and_integers_are_made_arrays_of_float() -> None:
+    plain = Model([[1, -1]], [0, 0], ["up", "down"])  # type: ignore[arg-type]  # as a beginner would
+    assert plain.predict([[3]]).tolist() == ["up"]
+    assert plain.W.dtype == np.float64
+
+
 def test_a_score_of_nothing_is_nan() -> None:
     data = Dataset(np.zeros((0, 6)), np.zeros(0, dtype=int), model().classes)
     assert np.isnan(model().score(data)).all()
@@ -95,6 +107,8 @@ def test_a_score_on_other_classes_is_refused() -> None:
         ({"shift": np.nan}, DataError),
         ({"feature_names": ("one",)}, ShapeError),
         ({"image_shape": (2, 2)}, DataError),
+        ({"W": np.zeros((3, 2), dtype=complex)}, DataError),
+        ({"classes": np.array([0.5, 1.5])}, DataError),
     ],
 )
 def test_parts_that_do_not_fit_together_are_no_model(fields: dict[str, Any], error: type) -> None:

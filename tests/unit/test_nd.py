@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from softreg.chapter import autograd, nd
+from softreg.errors import LabelError, ShapeError
 
 Function = Callable[..., nd.NDArray]
 INDEX = nd.array([2, 0, 1], dtype="int32")
@@ -200,3 +201,54 @@ def test_the_same_seed_draws_the_same_noise() -> None:
         draws.append(nd.random.normal(scale=0.01, shape=(50, 40)).asnumpy())
     assert draws[0].tolist() == draws[1].tolist()
     assert draws[0].std() == pytest.approx(0.01, rel=0.1)
+
+
+def test_dot_is_of_matrices_alone() -> None:
+    with pytest.raises(ShapeError, match="reshape"):
+        nd.dot(nd.zeros((2, 3)), nd.zeros(3))
+
+
+@pytest.mark.parametrize("index", [[0], [0, 3], [-1, 0]])
+def test_pick_refuses_columns_that_are_not_there(index: list[int]) -> None:
+    with pytest.raises((ShapeError, LabelError)):
+        nd.pick(nd.zeros((2, 3)), nd.array(index, dtype="int32"))
+
+
+def test_a_tape_that_was_used_up_is_refused_and_not_read_as_empty() -> None:
+    x = nd.array([3.0])
+    x.attach_grad()
+    with autograd.record():
+        y = x * 2
+        first, second = y.sum(), (y * y).sum()
+    first.backward()
+    for again in (first, second, y):
+        with pytest.raises(ValueError, match="record it again"):
+            again.backward()
+
+
+def test_adding_in_place_keeps_the_room_for_a_gradient() -> None:
+    x = nd.array([1.0, 2.0])
+    x.attach_grad()
+    alias = x
+    x -= nd.array([1.0, 1.0])
+    x += 2
+    assert alias.asnumpy().tolist() == [2, 3]
+    assert x.grad is not None
+    with autograd.record(), pytest.raises(RuntimeError, match="in place"):
+        x += 1
+
+
+def test_comparisons_are_elementwise_and_an_array_of_several_has_no_truth_value() -> None:
+    x, y = nd.array([1, 2]), nd.array([1, 3])
+    assert (x != y).asnumpy().tolist() == [0, 1]
+    assert (x == y).asnumpy().tolist() == [1, 0]
+    with pytest.raises(ValueError, match="size 1"):
+        bool(x == y)
+    assert not nd.zeros(1)
+    assert float(nd.array([2.5])) == 2.5
+
+
+def test_numpy_reads_our_arrays_and_a_copy_keeps_its_type() -> None:
+    x = nd.array([1, 2], dtype="int32")
+    assert np.asarray(x).dtype == np.int32
+    assert nd.array(x).dtype == np.int32

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from softreg import SGD, Dataset, Model, Settings, fit
-from softreg.errors import ModelFileError
+from softreg.errors import DataError, ModelFileError
 from softreg.model import Section, storage
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -146,6 +146,42 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypa
                 small(scale=2.0).save(path)
         assert path.read_bytes() == before
         assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_save_brings_the_file_and_then_its_name_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import stat
+
+    synced: list[str] = []
+
+    def note(descriptor: int) -> None:
+        synced.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+
+    monkeypatch.setattr(os, "fsync", note)
+    small().save(tmp_path / "m")
+    assert synced == ["file", "folder"]
+
+
+def test_the_description_is_canonical(tmp_path: Path) -> None:
+    small(settings={"b": 1, "a": {"d": 2, "c": 3}}, history={"z": np.zeros(1), "y": np.ones(1)}).save(tmp_path / "m")
+    with safetensors.safe_open(tmp_path / "m", "np") as file:
+        metadata = file.metadata()
+    assert list(metadata) == ["softreg"]
+    text = metadata["softreg"]
+    assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def test_a_folder_or_device_is_never_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(OSError, match="regular file"):
+            small().save(path)
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("name", ["format", "a.b", ""])
+def test_sections_that_a_file_cannot_hold_are_refused_when_the_model_is_made(name: str) -> None:
+    with pytest.raises(DataError, match="section"):
+        small(sections={name: Section({})})
 
 
 @pytest.mark.slow

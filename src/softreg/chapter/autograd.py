@@ -13,7 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-__all__ = ["Node", "backward", "is_recording", "record"]
+__all__ = ["Node", "backward", "is_recording", "record", "unbroadcast"]
 
 Array = NDArray[Any]
 Pullback = Callable[[Array], Array]  # ∂loss/∂output → ∂loss/∂input
@@ -43,11 +43,12 @@ class Node:
 
     sources: list[tuple[Node, Pullback]]
     grad: Array | None = None  # a buffer for ∂loss/∂array, where one was attached
+    used_up: bool = False  # by a backward: what it was made from is forgotten
 
     @property
     def on_tape(self) -> bool:
         """Whether anything that wants a gradient is reached from here."""
-        return self.grad is not None or bool(self.sources)
+        return self.grad is not None or bool(self.sources) or self.used_up
 
 
 def backward(head: Node, head_grad: Array) -> None:
@@ -63,6 +64,8 @@ def backward(head: Node, head_grad: Array) -> None:
         if sources_done:
             order.append(node)
         elif id(node) not in seen:
+            if node.used_up:
+                raise ValueError("backward() was called before on a part of this: record it again")
             seen.add(id(node))
             stack += [(node, True), *((source, False) for source, _ in node.sources)]
 
@@ -74,7 +77,7 @@ def backward(head: Node, head_grad: Array) -> None:
         for source, pullback in node.sources:
             part = pullback(g)
             flowing[id(source)] = flowing[id(source)] + part if id(source) in flowing else part
-        node.sources = []
+        node.used_up, node.sources = bool(node.sources), []
 
 
 def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:

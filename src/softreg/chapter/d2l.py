@@ -12,11 +12,14 @@ import numpy as np
 
 from softreg.chapter import autograd, nd
 from softreg.data import Dataset, fashion_mnist
-from softreg.errors import SettingError
+from softreg.errors import LabelError, SettingError
 from softreg.plots import draw_images
 
 __all__ = [
+    "Batches",
     "DataIterator",
+    "Loss",
+    "Net",
     "Trainer",
     "accuracy",
     "evaluate_accuracy",
@@ -41,7 +44,10 @@ class DataIterator:
     def __init__(self, data: Dataset, batch_size: int, *, shuffle: bool, resize: int | None = None) -> None:
         if batch_size < 1:
             raise SettingError("batch_size", batch_size, "at least 1")
+        if data.image_shape is None:
+            raise SettingError("data", data, "a Dataset of images")
         self.data, self.batch_size, self.shuffle, self.resize = data, batch_size, shuffle, resize
+        self.shape = data.image_shape
 
     def __len__(self) -> int:
         return -(-self.data.n_rows // self.batch_size)
@@ -51,7 +57,7 @@ class DataIterator:
         order = nd.random.generator.permutation(n) if self.shuffle else np.arange(n)
         for start in range(0, n, self.batch_size):
             rows = order[start : start + self.batch_size]
-            images = self.data.X[rows].reshape(-1, 28, 28)
+            images = self.data.X[rows].reshape(-1, *self.shape)
             if self.resize is not None:
                 images = _resized(images, self.resize)
             yield nd.array(images[:, None]) / 255, nd.array(self.data.y[rows], dtype="int32")
@@ -75,14 +81,18 @@ def get_fashion_mnist_labels(labels: Iterable[Any]) -> list[str]:
     >>> get_fashion_mnist_labels([0, 9])
     ['t-shirt', 'ankle boot']
     """
-    return [fashion_mnist.CLASSES[int(label)] for label in labels]
+    codes = [int(label) for label in labels]
+    for code in codes:
+        if not 0 <= code < len(fashion_mnist.CLASSES):
+            raise LabelError(f"{code} is no class of Fashion-MNIST; they are 0 to {len(fashion_mnist.CLASSES) - 1}")
+    return [fashion_mnist.CLASSES[code] for code in codes]
 
 
-def show_fashion_mnist(images: nd.NDArray, labels: Sequence[str]) -> None:
+def show_fashion_mnist(images: nd.NDArray | np.ndarray[Any, Any], labels: Sequence[str]) -> None:
     """Draw images in a row, each under its label, on a new figure of pyplot; a notebook shows it."""
     from matplotlib import pyplot as plt
 
-    pixels = images.asnumpy()
+    pixels = np.asarray(images)
     draw_images(pixels.reshape(-1, *pixels.shape[-2:]), labels, figure=plt.figure(layout="constrained"))
 
 

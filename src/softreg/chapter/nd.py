@@ -10,13 +10,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from softreg.chapter import autograd
 from softreg.chapter.autograd import Array, Node, Pullback, unbroadcast
+from softreg.errors import LabelError, ShapeError
 
 __all__ = ["NDArray", "array", "dot", "exp", "log", "pick", "random", "zeros"]
 
@@ -128,6 +129,15 @@ class NDArray:
     def __iter__(self) -> Iterator[NDArray]:
         return (self[i] for i in range(len(self)))
 
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        return np.array(self._data, dtype=dtype)
+
+    def __bool__(self) -> bool:
+        return bool(self._data.item())  # an array of several has no truth value: item() says so
+
+    def __float__(self) -> float:
+        return float(self._data.item())
+
     def __neg__(self) -> NDArray:
         return NDArray(-self._data, [(self, lambda g: -g)])
 
@@ -151,6 +161,14 @@ class NDArray:
 
     __radd__, __rmul__ = __add__, __mul__
 
+    def __iadd__(self, other: ArrayLike | NDArray) -> Self:
+        self[:] = self + other
+        return self
+
+    def __isub__(self, other: ArrayLike | NDArray) -> Self:
+        self[:] = self - other
+        return self
+
     def __rsub__(self, other: ArrayLike) -> NDArray:
         return _wrap(other, self) - self
 
@@ -159,6 +177,9 @@ class NDArray:
 
     def __eq__(self, other: object) -> NDArray:  # type: ignore[override]  # elementwise: 0 and 1, to be summed
         return NDArray(np.asarray(self._data == _data(other), dtype=np.float32))
+
+    def __ne__(self, other: object) -> NDArray:  # type: ignore[override]
+        return NDArray(np.asarray(self._data != _data(other), dtype=np.float32))
 
     def __repr__(self) -> str:
         return f"\n{self._data}\n<NDArray {'x'.join(map(str, self.shape)) or 'scalar'}>"
@@ -179,9 +200,10 @@ def _broadcast(out: Array, *sources: tuple[NDArray, Pullback]) -> NDArray:
     return NDArray(np.asarray(out), [(x, summed(x, pullback)) for x, pullback in sources])
 
 
-def array(source: ArrayLike | NDArray, dtype: DTypeLike = np.float32) -> NDArray:
-    """Make an array from numbers; a copy."""
-    return NDArray(np.array(_data(source), dtype=dtype))
+def array(source: ArrayLike | NDArray, dtype: DTypeLike | None = None) -> NDArray:
+    """Make an array from numbers; a copy, of float32 unless said, or of the type of another array of ours."""
+    default = source.dtype if isinstance(source, NDArray) else np.float32
+    return NDArray(np.array(_data(source), dtype=default if dtype is None else dtype))
 
 
 def zeros(shape: Shape, dtype: DTypeLike = np.float32) -> NDArray:
@@ -191,6 +213,10 @@ def zeros(shape: Shape, dtype: DTypeLike = np.float32) -> NDArray:
 
 def dot(a: NDArray, b: NDArray) -> NDArray:
     """Product of two matrices."""
+    if len(a.shape) != 2 or len(b.shape) != 2:
+        raise ShapeError(
+            "the operands of dot", (*a.shape, *b.shape), "those of two matrices: reshape a vector to (n, 1)"
+        )
     return NDArray(a._data @ b._data, [(a, lambda g: g @ b._data.T), (b, lambda g: a._data.T @ g)])
 
 
@@ -212,7 +238,14 @@ def pick(x: NDArray, index: NDArray) -> NDArray:
     [0.1 0.5]
     <NDArray 2>
     """
-    return x[np.arange(len(x)), index._data.astype(int)]
+    columns = index._data.astype(int)
+    if columns.shape != x.shape[:1]:
+        raise ShapeError("index", columns.shape, f"{x.shape[:1]}: one column for each row")
+    if ((columns < 0) | (columns >= x.shape[1])).any():
+        raise LabelError(
+            f"pick is asked for columns {columns.min()} to {columns.max()}; there are 0 to {x.shape[1] - 1}"
+        )
+    return x[np.arange(len(x)), columns]
 
 
 class _Random:

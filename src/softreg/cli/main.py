@@ -9,12 +9,10 @@ import click
 import softreg
 from softreg.cli.data import data
 from softreg.cli.predict import predict
-from softreg.cli.train import train
+from softreg.cli.train import INTERRUPTED, train
 from softreg.errors import DataNotFoundError, FitError, SoftregError
 
 __all__ = ["main"]
-
-INTERRUPTED = 130  # 128 + SIGINT
 
 
 class _WrongError(click.ClickException):
@@ -35,6 +33,8 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise  # click ends quietly: `softreg predict … | head` is no mistake
+        except MemoryError:
+            raise _FailedError("there is not enough memory for this") from None
         except (SoftregError, OSError) as error:
             failed = isinstance(error, (FitError, DataNotFoundError)) or not isinstance(error, SoftregError)
             message = "\n".join([str(error), *getattr(error, "__notes__", [])])

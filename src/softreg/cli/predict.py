@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import click
@@ -26,6 +27,7 @@ def predict(model: Path, images: Path, as_json: bool) -> None:
       softreg predict fashion-mnist.safetensors t10k-images-idx3-ubyte.gz
       softreg predict fashion-mnist.safetensors t10k-images-idx3-ubyte.gz --json | head -n 3
     """
+    from softreg.data.dataset import check_finite
     from softreg.data.idx import read_idx
     from softreg.errors import ShapeError
     from softreg.model import Model
@@ -33,8 +35,11 @@ def predict(model: Path, images: Path, as_json: bool) -> None:
     fitted = Model.load(model)
     X = read_idx(images)
     want = fitted.image_shape or (fitted.n_features,)
-    if X.shape[1:] not in (want, (fitted.n_features,)):
+    fits = X.shape[1:] == want or (math.prod(X.shape[1:]) == fitted.n_features and 1 in (len(want), X.ndim - 1))
+    if X.ndim < 2 or not fits:
         raise ShapeError(str(images), X.shape, f"(images, {', '.join(map(str, want))}), as {model} was trained on")
+    if X.dtype.kind == "f":
+        check_finite(X, str(images))  # before the first line is printed
     for start in range(0, len(X), _AT_ONCE):
         probs = fitted.predict_proba(X[start : start + _AT_ONCE])
         codes = probs.argmax(axis=1)
@@ -46,5 +51,10 @@ def predict(model: Path, images: Path, as_json: bool) -> None:
                     json.dumps({"index": start + i, "label": label, "probability": probability}, ensure_ascii=False)
                 )
             else:
-                lines.append(f"{label}\t{probability:.4f}")
+                lines.append(f"{_printable(str(label))}\t{probability:.4f}")
         click.echo("\n".join(lines))
+
+
+def _printable(label: str) -> str:
+    """Return the label with its tabs, newlines and other control characters written out: one line stays one line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in label)

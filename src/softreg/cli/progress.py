@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
 __all__ = ["Bar", "bar", "download_bar"]
@@ -30,6 +31,10 @@ class Bar:
         self.progress.start()
 
 
+def _shows_bars(console: Console) -> bool:
+    return console.is_terminal and not console.is_dumb_terminal
+
+
 @contextmanager
 def bar(what: str, total: int) -> Iterator[Bar]:
     """Show a bar of `total` steps."""
@@ -46,7 +51,7 @@ def bar(what: str, total: int) -> Iterator[Bar]:
     )
     # Without redirection: rich would send stdout to the terminal of stderr, even where it was meant for a file.
     with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal, redirect_stdout=False
+        *columns, console=console, transient=True, disable=not _shows_bars(console), redirect_stdout=False
     ) as progress:
         yield Bar(progress, progress.add_task(what, total=total, note=""))
 
@@ -89,7 +94,7 @@ def download_bar() -> Iterator[_DownloadBar | Literal[False]]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not _shows_bars(console):
         yield False
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())

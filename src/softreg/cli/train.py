@@ -13,31 +13,51 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from softreg.cli.data import DATASETS
-from softreg.cli.progress import bar
+from softreg.cli.data import DATASETS, dataset
+from softreg.cli.progress import bar, download_bar
 from softreg.model import Settings
-from softreg.solvers import SGD
+from softreg.solvers import SGD, Status
 
 if TYPE_CHECKING:
     from softreg.data.fashion_mnist import Split
     from softreg.model import Model, Score
     from softreg.solvers import Solution, Step
 
-__all__ = ["train"]
+__all__ = ["INTERRUPTED", "train"]
+
+INTERRUPTED = 130  # 128 + SIGINT
 
 _SGD, _SETTINGS = asdict(SGD()), asdict(Settings())  # the defaults stand there, once
-_INTERRUPTED = 130
+PICTURES = (".png", ".svg", ".pdf", ".jpg", ".webp")
 
 
 @click.command()
-@click.argument("data", type=click.Choice(DATASETS))
+@click.argument("data", type=click.Choice(list(DATASETS)))
 @click.option("--sample", is_flag=True, help="Use the sample in the package: 4,000 training and 800 test images.")
 @click.option(
     "--data-dir", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder to look in first."
 )
-@click.option("--epochs", type=click.IntRange(min=0), default=_SETTINGS["max_steps"], show_default=True)
-@click.option("--batch-size", type=click.IntRange(min=1), default=_SGD["batch_size"], show_default=True)
-@click.option("--learning-rate", type=float, default=_SGD["learning_rate"], show_default=True)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=0),
+    default=_SETTINGS["max_steps"],
+    show_default=True,
+    help="How often each training image is seen.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=_SGD["batch_size"],
+    show_default=True,
+    help="Images in each step.",
+)
+@click.option(
+    "--learning-rate",
+    type=float,
+    default=_SGD["learning_rate"],
+    show_default=True,
+    help="Factor of the gradient in each step.",
+)
 @click.option(
     "--C",
     "C",
@@ -54,9 +74,12 @@ _INTERRUPTED = 130
     help="Deviation of the weights' first values.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=_SETTINGS["seed"], show_default=True,
+    "--seed",
+    type=click.IntRange(min=0),
+    default=_SETTINGS["seed"],
+    show_default=True,
     help="Of the first weights and the order of the batches.",
-)  # fmt: skip
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Model file.  [default: DATA.safetensors]")
 @click.option(
     "--picture", type=click.Path(dir_okay=False, path_type=Path), help="Picture of predictions.  [default: DATA.png]"
@@ -98,13 +121,13 @@ def train(
         raise click.UsageError("--sample and --data-dir exclude each other.")
     if no_picture and picture is not None:
         raise click.UsageError("--picture and --no-picture exclude each other.")
-    out = out or Path(f"{data}.safetensors")
-    picture = None if no_picture else picture or Path(f"{data}.png")
+    out = Path(f"{data}.safetensors") if out is None else out
+    picture = None if no_picture else Path(f"{data}.png") if picture is None else picture
+    _check_targets(out, picture)  # before the work, not after it
     solver = SGD(learning_rate=learning_rate, batch_size=batch_size, seed=seed)
     settings = Settings(solver=solver, max_steps=epochs, C=C, init_std=init_std, seed=seed)
-    _check_writable(out, picture)  # before the work, not after it
 
-    split, folder = _load(sample, data_dir)
+    split, folder = _load(data, sample, data_dir)
     with bar("training", epochs) as progress:
 
         def on_step(step: Step, score: Score | None) -> None:
@@ -116,27 +139,30 @@ def train(
         try:
             model, solution = fit(split.train, settings, validation=split.test, callback=on_step)
         except FitInterrupted as interruption:
+            if not interruption.solution.steps:
+                raise  # nothing was learnt: what lies at --out is worth more
             model, solution = interruption.model, interruption.solution
 
-    _finish(ctx, model, solution, split, folder, out, picture, as_json)
-    if solution.status.name == "INTERRUPTED":
-        ctx.exit(_INTERRUPTED)
+    _write(model, split, out, picture)
+    _tell(solution, out, picture, as_json)
+    images = folder / f"{dataset(data).TEST_IMAGES}.gz"
+    images = images if images.exists() else images.with_suffix("")
+    click.echo(f"next:  {_program(ctx)} predict {_argument(out)} {_argument(images)}", err=True)
+    if solution.status is Status.INTERRUPTED:
+        ctx.exit(INTERRUPTED)
 
 
-def _load(sample: bool, data_dir: Path | None) -> tuple[Split, Path]:
-    from softreg.data import fashion_mnist
-
+def _load(name: str, sample: bool, data_dir: Path | None) -> tuple[Split, Path]:
+    known = dataset(name)
     if sample:
-        split, folder = fashion_mnist.sample(), fashion_mnist.sample_folder()
+        split, folder = known.sample(), known.sample_folder()
     else:
-        place = fashion_mnist.find(data_dir)
-        if place is None:
-            from softreg.cli.progress import download_bar
-
-            click.echo("downloading Fashion-MNIST (31 MB) …", err=True)
+        folder = known.find(data_dir)
+        if folder is None:
+            click.echo(f"downloading {name} …", err=True)
             with download_bar() as progress:
-                place = fashion_mnist.fetch(progressbar=progress)
-        split, folder = fashion_mnist.load(data_dir, download=False), place
+                folder = known.fetch(progressbar=progress)
+        split = known.load(data_dir, download=False)
     click.echo(f"data: {folder} ({split.train.n_rows:,} training and {split.test.n_rows:,} test images)", err=True)
     return split, folder
 
@@ -148,62 +174,54 @@ def _line(step: Step, score: Score, as_json: bool) -> str:
     return f"epoch {step.number}, loss {step.loss:.4f}, train acc {step.accuracy:.3f}, test acc {score.accuracy:.3f}"
 
 
-def _finish(
-    ctx: click.Context,
-    model: Model,
-    solution: Solution,
-    split: Split,
-    folder: Path,
-    out: Path,
-    picture: Path | None,
-    as_json: bool,
-) -> None:
+def _write(model: Model, split: Split, out: Path, picture: Path | None) -> None:
     model.save(out)
-    if picture is not None:
-        _draw(model, split, picture)
-    if as_json:
-        ending: dict[str, Any] = {"status": solution.status.name, "seconds": solution.seconds}
-        click.echo(json.dumps(ending | {"model": str(out), "picture": picture and str(picture)}))
-    if solution.status.name != "MAX_STEPS":
-        click.echo(f"after {solution.steps} epochs: {solution.status.value}", err=True)
-    click.echo(f"wrote {out}", err=True)
-    if picture is not None:
-        click.echo(f"wrote {picture}", err=True)
-    images = folder / "t10k-images-idx3-ubyte.gz"
-    if not images.exists():
-        images = images.with_suffix("")
-    click.echo(f"next:  {_program(ctx)} predict {shlex.quote(str(out))} {shlex.quote(str(images))}", err=True)
-
-
-def _draw(model: Model, split: Split, picture: Path) -> None:
+    if picture is None:
+        return
     from softreg.plots import sample_predictions
 
     test = split.test
-    predicted = model.predict(test.X)
     assert test.image_shape is not None  # noqa: S101 - every known data set is of images
     images = test.X.reshape(-1, *test.image_shape)
-    figure = sample_predictions(images, test.classes[test.y].tolist(), predicted.tolist())
+    figure = sample_predictions(images, test.classes[test.y].tolist(), model.predict(test.X).tolist())
     figure.savefig(picture, dpi=150)
 
 
-def _check_writable(out: Path, picture: Path | None) -> None:
+def _tell(solution: Solution, out: Path, picture: Path | None, as_json: bool) -> None:
+    if as_json:
+        ending: dict[str, Any] = {"status": solution.status.name, "seconds": solution.seconds}
+        click.echo(json.dumps(ending | {"model": str(out), "picture": picture and str(picture)}))
+    if solution.status is not Status.MAX_STEPS:
+        click.echo(f"after {solution.steps} epochs: {solution.status.value}", err=True)
     for path in filter(None, (out, picture)):
+        click.echo(f"wrote {path}", err=True)
+
+
+def _check_targets(out: Path, picture: Path | None) -> None:
+    for path in filter(None, (out, picture)):
+        if not path.name:
+            raise click.UsageError("a file to write needs a name.")
         if not path.parent.is_dir():
             raise click.UsageError(f"{path} cannot be written: there is no folder {path.parent}.")
         if not os.access(path.parent, os.W_OK):
             raise click.UsageError(f"{path} cannot be written: the folder {path.parent.absolute()} is read-only.")
-    if picture is not None:
-        from matplotlib.backend_bases import FigureCanvasBase
+        if path.exists() and not path.is_file():
+            raise click.UsageError(f"{path} cannot be written: it is a folder or device.")
+    if picture is not None and picture.suffix.lower() not in PICTURES:
+        raise click.UsageError(f"--picture {picture}: the name must end in {', '.join(PICTURES)}.")
+    if picture is not None and picture.resolve() == out.resolve():
+        raise click.UsageError(f"--out and --picture are both {out}: the picture would replace the model.")
 
-        known = sorted(FigureCanvasBase.get_supported_filetypes())
-        if picture.suffix[1:].lower() not in known:
-            raise click.UsageError(f"--picture {picture}: the name must end in one of .{', .'.join(known)}.")
+
+def _argument(path: Path) -> str:
+    return shlex.quote(f"./{path}" if str(path).startswith("-") else str(path))
 
 
 def _program(ctx: click.Context) -> str:
     """Return the command as the user can type it again: its name where that finds it, else its path."""
     name = ctx.find_root().info_name or "softreg"
-    on_path = shutil.which(name)
-    if " " in name or (on_path is not None and Path(on_path).resolve() == Path(sys.argv[0]).resolve()):
+    called = sys.executable if " " in name else sys.argv[0]  # "python -m softreg" has a space
+    found = shutil.which(name.split()[0])
+    if found is not None and Path(found).resolve() == Path(called).resolve():
         return name
-    return shlex.quote(sys.argv[0])
+    return " ".join([shlex.quote(called), *name.split()[1:]])

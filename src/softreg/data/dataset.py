@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from softreg.errors import DataError, LabelError, ShapeError
 
-__all__ = ["Dataset"]
+__all__ = ["Dataset", "check_finite"]
 
 _FINITE_BLOCK = 4096  # rows looked at together for nan and inf: no mask of the whole of X
 
@@ -22,7 +22,8 @@ class Dataset:
     Parameters
     ----------
     X : (n, d) or (n, height, width) array of numbers
-        Kept as it is: no copy, no conversion. Images are seen as rows of pixels, and their shape is remembered.
+        Kept as it is: no copy, no conversion. Images are seen as rows of pixels, and their shape is remembered (those
+        whose pixels do not follow each other evenly in memory are copied for it, in their type).
     y : (n,) array of int
         Codes into `classes`.
     classes : (K,) array
@@ -75,7 +76,7 @@ class Dataset:
         n, d = X.shape
         if d == 0:
             raise ShapeError("X", X.shape, "at least one feature")
-        _check_finite(X)
+        check_finite(X)
         put("X", X)
 
         classes = np.asarray(self.classes)
@@ -112,8 +113,15 @@ class Dataset:
 
         if self.feature_names is not None:
             put("feature_names", tuple(self.feature_names))
+            if not all(isinstance(name, str) for name in self.feature_names):
+                raise DataError(f"feature_names are {self.feature_names[:3]!r}, …; expected strings")
             if len(self.feature_names) != d:
                 raise ShapeError("feature_names", (len(self.feature_names),), f"({d},): one for each feature")
+        if self.image_shape is not None:
+            sides: tuple[int, ...] = tuple(int(side) for side in self.image_shape)
+            if len(sides) != 2 or sides[0] * sides[1] != d:
+                raise ShapeError("image_shape", sides, f"a height and a width of {d} pixels in all")
+            put("image_shape", sides)
         if self.weights is not None:
             w = np.ascontiguousarray(self.weights, dtype=float)
             if w.shape != (n,):
@@ -143,6 +151,8 @@ class Dataset:
             classes, codes = np.unique(labels, return_inverse=True)
             return cls(np.asarray(X), codes, classes, **fields)
         classes = np.asarray(fields.pop("classes"))
+        if classes.ndim != 1 or len(classes) < 2:
+            raise LabelError(f"classes are {classes.tolist()!r}; expected a list of at least two")
         order = np.argsort(classes)
         place = np.searchsorted(classes, labels, sorter=order).clip(max=len(classes) - 1)
         codes = order[place]
@@ -150,7 +160,7 @@ class Dataset:
         if len(unknown):
             raise LabelError(
                 f"{len(unknown)} labels are not among the classes; "
-                f"the first is {labels[unknown[0]]!r} in row {unknown[0]}"
+                f"the first is {labels[unknown[0]].item()!r} in row {unknown[0]}"
             )
         return cls(np.asarray(X), codes, classes, **fields)
 
@@ -173,14 +183,15 @@ class Dataset:
         return f"Dataset({self.n_rows} rows, {self.n_features} features, {self.n_classes} classes, {self.X.dtype})"
 
 
-def _check_finite(X: NDArray[Any]) -> None:
+def check_finite(X: NDArray[Any], name: str = "X") -> None:
+    """Raise DataError with the place of the first nan or infinity in an array of rows; look at a block at a time."""
     if X.dtype.kind in "bui":
         return
     for start in range(0, len(X), _FINITE_BLOCK):
         bad = np.argwhere(~np.isfinite(X[start : start + _FINITE_BLOCK]))
         if len(bad):
-            row, column = bad[0]
+            row, *column = (int(i) for i in bad[0])
             raise DataError(
-                f"X holds nan or infinite values; the first is {X[start + row, column]} in row {start + row}, "
-                f"column {column}: fill them in or leave those rows out"
+                f"{name} holds nan or infinite values; the first is {X[start + row, *column]} in row {start + row}, "
+                f"column {', '.join(map(str, column))}: fill them in or leave those rows out"
             )

@@ -24,9 +24,25 @@ import platformdirs
 
 from softreg.data.dataset import Dataset
 from softreg.data.idx import read_idx, read_labelled_images
-from softreg.errors import DataFormatError, DataNotFoundError
+from softreg.errors import DataError, DataFormatError, DataNotFoundError
 
-__all__ = ["CLASSES", "Split", "cache_folder", "fetch", "find", "load", "sample", "sample_folder"]
+__all__ = [
+    "ABOUT",
+    "CLASSES",
+    "MIRRORS",
+    "SHA256",
+    "TEST_IMAGES",
+    "Split",
+    "cache_folder",
+    "fetch",
+    "find",
+    "load",
+    "sample",
+    "sample_folder",
+]
+
+ABOUT = "60,000 + 10,000 images of clothes, 28 x 28, in 10 classes"
+TEST_IMAGES = "t10k-images-idx3-ubyte"
 
 CLASSES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 
@@ -79,6 +95,8 @@ def load(folder: str | os.PathLike[str] | None = None, *, download: bool = True)
     ------
     DataNotFoundError
         Where the files are nowhere to be had; the message names them and where to put them.
+    DataError
+        Where the folder named has some of the files only.
     DataFormatError
         Where a file is damaged.
 
@@ -91,7 +109,7 @@ def load(folder: str | os.PathLike[str] | None = None, *, download: bool = True)
     found = find(folder)
     if found is None:
         if not download:
-            raise _not_found(["downloading was not allowed"])
+            raise _not_found(cache_folder(), ["downloading was not allowed"])
         found = fetch()
     try:
         return _read(found, SHA256)
@@ -111,13 +129,13 @@ def find(folder: str | os.PathLike[str] | None = None) -> Path | None:
 
     Raises
     ------
-    DataNotFoundError
+    DataError
         Where the folder that the caller names has some of them only.
     """
     if folder is not None:
         missing = [name for name in SHA256 if _file(Path(folder), name) is None]
         if 0 < len(missing) < len(SHA256):
-            raise DataNotFoundError(f"{folder} has some of Fashion-MNIST's files, but not {', '.join(missing)}")
+            raise DataError(f"{folder} has some of Fashion-MNIST's files, but not {', '.join(missing)}")
     places = [cache_folder(), DEBIAN_FOLDER] if folder is None else [Path(folder), cache_folder(), DEBIAN_FOLDER]
     return next((place for place in places if all(_file(place, name) for name in SHA256)), None)
 
@@ -173,16 +191,16 @@ def fetch(
                 (folder / name).unlink(missing_ok=True)  # an unpacked one that was not whole
                 break
         else:
-            raise _not_found(problems)
+            raise _not_found(folder, problems)
     return folder
 
 
-def _not_found(problems: Sequence[str]) -> DataNotFoundError:
+def _not_found(folder: Path, problems: Sequence[str]) -> DataNotFoundError:
     names = "\n".join(f"    {name}.gz" for name in SHA256)
     tried = "\n".join(f"    {problem}" for problem in problems)
     return DataNotFoundError(
-        f"Fashion-MNIST is not on this machine and could not be downloaded. Put these four files\n{names}\n"
-        f"(gzipped or not) into\n    {cache_folder()}\n"
+        f"Fashion-MNIST is not there and could not be downloaded. Put these four files\n{names}\n"
+        f"(gzipped or not) into\n    {folder}\n"
         f"or install Debian's package dataset-fashion-mnist. Meanwhile `softreg train fashion-mnist --sample` and\n"
         f"fashion_mnist.sample() work on the 4,000 images in the package. What was tried:\n{tried}"
     )

@@ -67,6 +67,10 @@ def read_idx(path: str | os.PathLike[str], *, sha256: str | None = None) -> NDAr
     array([7, 2, 1], dtype=uint8)
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # a pipe would wait, or have no length to hold its header to
+        raise DataFormatError(
+            path, 0, "kind of file", "a regular file", "a folder" if path.is_dir() else "a pipe or device"
+        )
     with path.open("rb") as file:
         length = os.fstat(file.fileno()).st_size
         magic = file.read(2)
@@ -101,7 +105,7 @@ def read_labelled_images(
     if len(outside):
         first = int(outside[0])
         raise DataFormatError(
-            labels, 8 + first * y.itemsize, f"label of row {first}", f"0 to {n_classes - 1}", int(y[first])
+            labels, 8 + first * y.itemsize, f"label of row {first}", f"0 to {n_classes - 1}", y[first].item()
         )
     X = read_idx(images, sha256=images_sha256)
     if X.ndim != 3:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from softreg.kernels import native
 from softreg.kernels.threads import in_order
 
-__all__ = ["Rows", "Sums", "arithmetic", "fold", "fused", "logits", "loss"]
+__all__ = ["Rows", "Sums", "arithmetic", "chunks", "fold", "fused", "logits", "loss"]
 
 MAX_CHUNKS = 16
 MIN_CHUNK_ROWS = 2048  # fewer rows stay on one thread: a minibatch is sooner done than shared out

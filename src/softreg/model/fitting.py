@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from softreg.data import Dataset
-from softreg.errors import DataError, FitInterrupted, SettingError
+from softreg.errors import DataError, FitInterrupted, SettingError, ShapeError
 from softreg.kernels import one_blas_thread
 from softreg.model.model import Model, Score
 from softreg.objective import SoftmaxObjective
 from softreg.protocols import Vector
-from softreg.solvers import SGD, Solution, Status, Step, minimise
+from softreg.solvers import SGD, Solution, Solver, Status, Step, minimise
+from softreg.solvers.checks import real, whole
 
 __all__ = ["Settings", "fit"]
 
@@ -38,21 +39,21 @@ class Settings:
         Of that noise. (The order of the batches is the solver's own seed.)
     """
 
-    solver: SGD = field(default_factory=SGD)
+    solver: Solver[Any, Any] = field(default_factory=SGD)
     max_steps: int = 5
     C: float = math.inf
     init_std: float = 0.01
     seed: int = 0
 
     def __post_init__(self) -> None:
+        whole(self, 0, "max_steps", "seed")
+        real(self, "C", "init_std")
+        if not hasattr(self.solver, "init") or not hasattr(self.solver, "step"):
+            raise SettingError("solver", self.solver, "a solver, such as SGD()")
         if not self.C > 0:
             raise SettingError("C", self.C, "a positive number, or inf for no penalty")
         if not (self.init_std >= 0 and math.isfinite(self.init_std)):
             raise SettingError("init_std", self.init_std, "a finite number, at least 0")
-        if self.seed < 0:
-            raise SettingError("seed", self.seed, "not negative")
-        if self.max_steps < 0:
-            raise SettingError("max_steps", self.max_steps, "at least 0")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, for the model's file."""
@@ -104,7 +105,19 @@ def fit(
     >>> solution.status.name
     'MAX_STEPS'
     """
-    settings = settings or Settings()
+    settings = Settings() if settings is None else settings
+    if not isinstance(settings, Settings):
+        raise SettingError("settings", settings, "Settings(…)")
+    for name, part in (("data", data), ("validation", validation)):
+        if not isinstance(part, Dataset) and (name == "data" or part is not None):
+            raise DataError(
+                f"{name} is a {type(part).__name__}; expected a Dataset: Dataset.from_labels(X, y) makes one"
+            )
+    if validation is not None:
+        if validation.n_features != data.n_features:
+            raise ShapeError("validation", validation.X.shape, f"(rows, {data.n_features}), as the data")
+        if not np.array_equal(validation.classes, data.classes):
+            raise DataError("the validation data has other classes than the data, or in another order")
     if data.n_rows == 0:
         raise DataError("the data has no rows: there is nothing to fit")
     if data.weights is not None and not data.weights.any():
@@ -123,10 +136,9 @@ def fit(
             scores.append(score)
         return callback(step, score) if callback is not None else None
 
-    with one_blas_thread():
-        solution = minimise(
-            objective, settings.solver, _start(objective, settings), max_steps=settings.max_steps, callback=on_step
-        )
+    start = _start(objective, settings)
+    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):  # an overflow is told by the status
+        solution = minimise(objective, settings.solver, start, max_steps=settings.max_steps, callback=on_step)
     model = _model(data, objective, solution.require_finite().theta, settings, solution, scores)
     if solution.status is Status.INTERRUPTED:
         raise FitInterrupted(model, solution)
@@ -153,7 +165,8 @@ def _model(
     history = {}
     if solution is not None:
         history = {name: v for name, v in solution.history.items() if name != "seconds"}
-        if scores:
+        if scores:  # one short where Ctrl-C came between a step and its score
+            scores = [*scores, *[Score(math.nan, math.nan)] * (solution.steps - len(scores))]
             history |= {f"validation_{name}": np.array([getattr(s, name) for s in scores]) for name in Score._fields}
     return Model(
         # Adding a constant to a row of W, or to b, changes no probability: choose the one with mean 0.

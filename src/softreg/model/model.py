@@ -24,6 +24,9 @@ class Score(NamedTuple):
     accuracy: float
 
 
+FILE_KEYS = ("format", "requires", "model", "settings", "history")  # every other key of a file is a section of its own
+
+
 @dataclass(frozen=True, eq=False)
 class Section:
     """A part of a model file that this version has no use for, kept as it came."""
@@ -66,6 +69,14 @@ class Model:
     sections: Mapping[str, Section] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in ("W", "b"):
+            array = np.asarray(getattr(self, name))
+            if array.dtype.kind not in "iuf":
+                raise DataError(f"{name} has dtype {array.dtype}; expected numbers")
+            object.__setattr__(self, name, array.astype(float, copy=False))
+        object.__setattr__(self, "classes", np.asarray(self.classes))
+        if self.classes.dtype.kind not in "biuU":
+            raise DataError(f"classes have dtype {self.classes.dtype}; expected strings, integers or booleans")
         if self.W.ndim != 2 or self.W.shape[0] == 0 or self.W.shape[1] < 2:
             raise ShapeError("W", self.W.shape, "(features, classes), at least one feature and two classes")
         d, K = self.W.shape
@@ -83,6 +94,11 @@ class Model:
             raise DataError("W has nan or infinite entries")
         if len(np.unique(self.classes)) < K:
             raise DataError("a class is listed twice")
+        for section, content in self.sections.items():
+            if not section or "." in section or section in FILE_KEYS:
+                raise DataError(f"a section is called {section!r}; expected a name without dots, none of {FILE_KEYS}")
+            if not all(content.tensors):
+                raise DataError(f"a tensor of the section {section!r} has no name")
         if self.feature_names is not None and len(self.feature_names) != d:
             raise ShapeError("feature_names", (len(self.feature_names),), f"({d},)")
         if self.image_shape is not None and np.prod(self.image_shape) != d:
@@ -194,11 +210,12 @@ class Model:
         return X
 
     def _logits(self, X: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
-        checked = X.dtype.kind in "bui"
         for rows, z in logits(X, *fold(self.W, self.b, self.scale, self.shift)):
-            if not checked and not np.isfinite(z).all():
+            if not np.isfinite(z).all():
                 row = rows.start + int(np.flatnonzero(~np.isfinite(z).all(axis=0))[0])
-                raise DataError(f"row {row} of X has no finite logits: it holds nan, infinite or far too large values")
+                raise DataError(
+                    f"row {row} of X has no finite logits: it, or the model, has nan, infinite or far too large values"
+                )
             yield rows, z
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ in a file is ever imported or run. Everything that is not as it should be is a M
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import json
 import math
@@ -16,7 +17,7 @@ import stat
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import numpy as np
 import safetensors
@@ -24,14 +25,14 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from softreg.errors import DataError, ModelFileError
-from softreg.model.model import Model, Section
+from softreg.model.model import FILE_KEYS, Model, Section
 
 __all__ = ["FORMAT", "load", "save"]
 
 FORMAT = 1
 KEY = "softreg"
 TENSORS = ("W", "b", "scale", "shift")
-KNOWN = ("format", "requires", "model", "settings", "history")  # every other key is a section of its own
+MAX_HEADER = 100 << 20  # safetensors' own limit
 
 _STALE = 3600.0  # seconds after which a temporary file has no writer any more
 
@@ -64,17 +65,21 @@ def load(path: str | os.PathLike[str]) -> Model:
     with path.open("rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ModelFileError(path, "it is not a regular file")
-        content = file.read()
-    try:
-        about = _about(content)
-        tensors = safetensors.numpy.load(content)
-        return _model(about, tensors)
-    except _RefusedError as refusal:
-        raise ModelFileError(path, str(refusal)) from None
-    except (safetensors.SafetensorError, KeyError, TypeError) as problem:  # KeyError: a type that NumPy does not have
-        raise ModelFileError(path, f"it is not a whole safetensors file ({problem})") from None
-    except DataError as problem:
-        raise ModelFileError(path, str(problem)) from None
+        try:
+            header = _header(file, os.fstat(file.fileno()).st_size)  # whose sizes must hold before the rest is read
+            about = _about(header)
+            file.seek(0)
+            return _model(about, safetensors.numpy.load(file.read()))
+        except _RefusedError as refusal:
+            raise ModelFileError(path, str(refusal)) from None
+        except (
+            safetensors.SafetensorError,
+            KeyError,
+            TypeError,
+        ) as problem:  # KeyError: a type that NumPy does not have
+            raise ModelFileError(path, f"it is not a whole safetensors file ({problem})") from None
+        except DataError as problem:
+            raise ModelFileError(path, str(problem)) from None
 
 
 class _RefusedError(Exception):
@@ -85,12 +90,24 @@ def _refuse(why: str) -> NoReturn:
     raise _RefusedError(why)
 
 
-def _about(content: bytes) -> dict[str, Any]:
-    """Return the JSON of the metadata, after the checks that safetensors does not make: keys given twice, nan."""
-    size = int.from_bytes(content[:8], "little")
-    if len(content) < 8 or size > len(content) - 8:
+def _header(file: IO[bytes], length: int) -> dict[str, Any]:
+    """Return the header of a safetensors file, whose tensors fill the rest of it."""
+    first = file.read(8)
+    size = int.from_bytes(first, "little")
+    if len(first) < 8 or size > min(length - 8, MAX_HEADER):
         _refuse("it is cut short, or not a safetensors file")
-    header = _json(content[8 : 8 + size], "the header")
+    header = _json(file.read(size), "the header")
+    ends = [
+        tensor["data_offsets"][-1]
+        for name, tensor in header.items()
+        if name != "__metadata__" and isinstance(tensor, dict) and isinstance(tensor.get("data_offsets"), list)
+    ]
+    if [end for end in ends if type(end) is not int] or max(ends, default=0) != length - 8 - size:
+        _refuse("it is not a whole safetensors file: its tensors do not fill it")
+    return header
+
+
+def _about(header: Mapping[str, Any]) -> dict[str, Any]:
     metadata = header.get("__metadata__")
     if not isinstance(metadata, dict) or not isinstance(metadata.get(KEY), str):
         _refuse(f"it is a safetensors file, but not a softreg model: its metadata has no {KEY!r}")
@@ -98,6 +115,8 @@ def _about(content: bytes) -> dict[str, Any]:
 
 
 def _json(text: str | bytes, what: str) -> dict[str, Any]:
+    """Read JSON, with checks that others do not make: keys given twice, numbers and text that are none."""
+
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
@@ -107,8 +126,13 @@ def _json(text: str | bytes, what: str) -> dict[str, Any]:
     def constant(name: str) -> NoReturn:
         _refuse(f"{what} has {name} for a number")
 
+    def finite(digits: str) -> float:
+        number = float(digits)
+        return number if math.isfinite(number) else constant(digits)
+
     try:
-        parsed = json.loads(text, object_pairs_hook=once, parse_constant=constant)
+        parsed = json.loads(text, object_pairs_hook=once, parse_constant=constant, parse_float=finite)
+        json.dumps(parsed, ensure_ascii=False).encode()  # fails on half of a surrogate pair, which no text is
     except (ValueError, RecursionError) as problem:  # ValueError: JSON, UTF-8, or a number of thousands of digits
         _refuse(f"{what} is not JSON ({problem})")
     if not isinstance(parsed, dict):
@@ -122,7 +146,7 @@ def _model(about: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Mod
         _refuse(f"its format is {version!r}; expected a number from 1 to {FORMAT}")
     if version > FORMAT:
         _refuse(f"it has format {version}; this version of softreg reads up to {FORMAT}: install a newer one")
-    unknown = [name for name in _list(about, "requires", str) if name not in KNOWN]
+    unknown = [name for name in _list(about, "requires", str) if name not in FILE_KEYS]
     if unknown:
         _refuse(f"it cannot be used without {', '.join(unknown)}, which this version of softreg does not know")
 
@@ -149,13 +173,13 @@ def _model(about: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Mod
         names,
         None if image_shape is None else (image_shape[0], image_shape[1]),
         _object(about, "settings"),
-        {name: _figures(name, values) for name, values in _object(about, "history").items()},
+        _history(_object(about, "history")),
         _sections(about, tensors),
     )
 
 
 def _sections(about: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> dict[str, Section]:
-    sections = {name: Section(fields, {}) for name, fields in about.items() if name not in KNOWN}
+    sections = {name: Section(fields, {}) for name, fields in about.items() if name not in FILE_KEYS}
     for name, tensor in tensors.items():
         section, dot, rest = name.partition(".")
         if name in TENSORS:
@@ -176,6 +200,13 @@ def _list(parent: Mapping[str, Any], name: str, kind: type) -> list[Any]:
     if not isinstance(value, list) or any(type(entry) is not kind for entry in value):
         _refuse(f"{name} is missing, or not a list of {kind.__name__}")
     return value
+
+
+def _history(about: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
+    history = {name: _figures(name, values) for name, values in about.items()}
+    if len({len(values) for values in history.values()}) > 1:
+        _refuse("history has lists of different lengths; expected one number a step")
+    return history
 
 
 def _figures(name: str, values: object) -> NDArray[np.float64]:
@@ -209,6 +240,8 @@ def _contiguous(value: object) -> NDArray[Any]:
 
 def _replace(path: Path, content: bytes) -> None:
     """Put a file in the place of another at once: write beside it, have it on the disk, rename, have that too."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "a model is written to a regular file, not over a folder or device", str(path))
     for stale in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         with contextlib.suppress(OSError):  # another process may have swept it
             if time.time() - stale.stat().st_mtime > _STALE:

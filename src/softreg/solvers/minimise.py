@@ -22,7 +22,10 @@ class Status(enum.Enum):
     """How a solve ended; the value is the sentence for a person."""
 
     MAX_STEPS = "all the steps asked for were taken; nothing is claimed about the optimum"
-    NON_FINITE = "the value became infinite or nan; the last finite point is kept: try a lower learning rate"
+    NON_FINITE = (
+        "the value became infinite or nan; the last finite point is kept: try a lower learning rate, "
+        "a weaker penalty or a start nearer to zero"
+    )
     STOPPED = "a callback asked to stop"
     INTERRUPTED = "interrupted from the keyboard; the last whole step is kept"
 

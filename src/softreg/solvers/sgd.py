@@ -15,6 +15,7 @@ import numpy as np
 
 from softreg.errors import SettingError
 from softreg.protocols import RowObjective, Vector
+from softreg.solvers.checks import real, whole
 
 __all__ = ["SGD", "SGDState"]
 
@@ -54,12 +55,11 @@ class SGD:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        real(self, "learning_rate")
+        whole(self, 1, "batch_size")
+        whole(self, 0, "seed")
         if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
             raise SettingError("learning_rate", self.learning_rate, "a positive number")
-        if self.batch_size < 1:
-            raise SettingError("batch_size", self.batch_size, "at least 1")
-        if self.seed < 0:
-            raise SettingError("seed", self.seed, "not negative")
 
     def init(self, objective: RowObjective, theta: Vector) -> SGDState:
         """Return the state before the first epoch."""
