@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from softreg import SGD, Dataset
+from softreg import LBFGS, SGD, Dataset
 from softreg.data import fashion_mnist
 
 DTYPES = [
@@ -21,7 +21,11 @@ DTYPES = [
 
 SHAPES = [(0, 3), (1, 1), (1, 2), (5, 2), (257, 10), (33, 1000)]  # rows × classes of a block
 
-SOLVERS = [pytest.param(SGD(learning_rate=0.05, batch_size=7), id="sgd")]
+SOLVERS = [
+    pytest.param(SGD(learning_rate=0.05, batch_size=7), id="sgd"),
+    pytest.param(LBFGS(), id="lbfgs"),
+    pytest.param(LBFGS(memory=1, refresh=(0, 2)), id="lbfgs-short"),
+]
 
 needs_fashion_mnist = pytest.mark.skipif(
     fashion_mnist.find() is None, reason="Fashion-MNIST is not on this machine: softreg data fetch fashion-mnist"

@@ -4,8 +4,8 @@ from importlib.metadata import version as _version
 
 from softreg.data import Dataset
 from softreg.model import Model, Score, Settings, fit
-from softreg.solvers import SGD, Solution, Status
+from softreg.solvers import LBFGS, SGD, Solution, Status
 
 __version__ = _version("softreg")
 
-__all__ = ["SGD", "Dataset", "Model", "Score", "Settings", "Solution", "Status", "fit"]
+__all__ = ["LBFGS", "SGD", "Dataset", "Model", "Score", "Settings", "Solution", "Status", "fit"]

@@ -4,13 +4,23 @@ A solver sees the parameters as one flat vector theta of float64; only the objec
 Each protocol adds one ability: ask for the least.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Matrix", "Objective", "Point", "RowObjective", "Vector"]
+__all__ = [
+    "BoundedObjective",
+    "Gap",
+    "Matrix",
+    "Objective",
+    "Point",
+    "PreconditionedObjective",
+    "RowObjective",
+    "Vector",
+]
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -30,6 +40,14 @@ class Point:
     def accuracy(self) -> float:
         """Weighted share of rows whose largest logit is the label's; nan without rows."""
         return self.n_correct / self.weight if self.weight > 0 else float("nan")
+
+
+@dataclass(frozen=True)
+class Gap:
+    """An upper bound on value − optimum, and what it cost."""
+
+    bound: float  # inf where nothing is known
+    passes: float = 0.0  # over the data
 
 
 class Objective(Protocol):
@@ -60,4 +78,28 @@ class RowObjective(Objective, Protocol):
 
     def restrict(self, rows: NDArray[np.int64]) -> Objective:
         """Return the same objective on these rows alone, in this order; nothing is copied."""
+        ...
+
+
+class PreconditionedObjective(Objective, Protocol):
+    """An objective that knows roughly how it curves, and how finely it tells one value from another."""
+
+    @property
+    def precision(self) -> float:
+        """Relative rounding of a value."""
+        ...
+
+    def preconditioner(self, theta: Vector, *, coarse: bool) -> Callable[[Vector], Vector]:
+        """Return v ↦ M⁻¹ v, M positive definite and like the Hessian at theta; a coarse one costs less."""
+        ...
+
+
+class BoundedObjective(Objective, Protocol):
+    """An objective that can say how far from its optimum a point is at most."""
+
+    def gap(self, theta: Vector, point: Point, wanted: float, solve: Callable[[Vector], Vector]) -> Gap:
+        """Bound value − optimum at theta, where `point` was evaluated; work for it only if `wanted` may be reached.
+
+        `solve` is what the solver knows of the inverse Hessian there.
+        """
         ...

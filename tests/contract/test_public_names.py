@@ -13,7 +13,7 @@ import softreg
 MODULES = ["softreg", *(m.name for m in pkgutil.walk_packages(softreg.__path__, "softreg."))]
 MODULES = [name for name in MODULES if not name.endswith(("._native", ".__main__"))]
 
-SOFTREG = ["SGD", "Dataset", "Model", "Score", "Settings", "Solution", "Status", "fit"]
+SOFTREG = ["LBFGS", "SGD", "Dataset", "Model", "Score", "Settings", "Solution", "Status", "fit"]
 
 
 def test_softreg_exports_these_names_and_no_others() -> None:

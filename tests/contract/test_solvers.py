@@ -25,7 +25,8 @@ def test_it_goes_downhill_and_leaves_the_start_alone(solver: Any) -> None:
     solution = minimise(objective, solver, start, max_steps=20)
     assert objective.evaluate(solution.theta).value < objective.evaluate(start).value
     assert not start.any()
-    assert solution.status is Status.MAX_STEPS
+    assert solution.status in (Status.MAX_STEPS, Status.PRECISION_LIMIT)
+    assert solution.gap == np.inf, "no certificate was asked for"
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -40,7 +41,8 @@ def test_the_same_seed_gives_the_same_bits(solver: Any) -> None:
 def test_no_steps_give_back_the_start(solver: Any) -> None:
     objective = problem()
     solution = minimise(objective, solver, np.ones(objective.size), max_steps=0)
-    assert (solution.steps, solution.passes) == (0, 0)
+    assert solution.steps == 0
+    assert solution.passes <= 1
     assert (solution.theta == 1).all()
     assert all(len(figures) == 0 for figures in solution.history.values())
 

@@ -14,7 +14,7 @@ from softreg.errors import DataError, FitInterrupted, SettingError, ShapeError
 from softreg.kernels import one_blas_thread
 from softreg.model.model import Model, Score
 from softreg.objective import SoftmaxObjective
-from softreg.protocols import Vector
+from softreg.protocols import Gap, Vector
 from softreg.solvers import SGD, Solution, Solver, Status, Step, minimise
 from softreg.solvers.checks import real, whole
 
@@ -29,10 +29,12 @@ class Settings:
     ----------
     solver
         How to go downhill.
-    max_steps : int
-        Steps of the solver; for SGD, epochs.
+    max_steps : int, optional
+        Steps of the solver, by default its own number; for SGD, epochs.
     C : float
         Inverse strength of the L2 penalty 1/(2 C Σw) ‖W‖², as in scikit-learn; inf for none.
+    tol : float
+        Relative gap to the optimum that ends a converging solver, once it is certified.
     init_std : float
         W starts from normal noise of this deviation, b from 0.
     seed : int
@@ -40,16 +42,21 @@ class Settings:
     """
 
     solver: Solver[Any, Any] = field(default_factory=SGD)
-    max_steps: int = 5
+    max_steps: int | None = None
     C: float = math.inf
+    tol: float = 1e-4
     init_std: float = 0.01
     seed: int = 0
 
     def __post_init__(self) -> None:
-        whole(self, 0, "max_steps", "seed")
-        real(self, "C", "init_std")
-        if not hasattr(self.solver, "init") or not hasattr(self.solver, "step"):
+        if not hasattr(self.solver, "default_steps"):
             raise SettingError("solver", self.solver, "a solver, such as SGD()")
+        if self.max_steps is None:
+            object.__setattr__(self, "max_steps", self.solver.default_steps)
+        whole(self, 0, "max_steps", "seed")
+        real(self, "C", "init_std", "tol")
+        if not (self.tol >= 0 and math.isfinite(self.tol)):
+            raise SettingError("tol", self.tol, "a finite number, at least 0")
         if not self.C > 0:
             raise SettingError("C", self.C, "a positive number, or inf for no penalty")
         if not (self.init_std >= 0 and math.isfinite(self.init_std)):
@@ -136,9 +143,20 @@ def fit(
             scores.append(score)
         return callback(step, score) if callback is not None else None
 
+    def certify(state: Any, wanted: float) -> Gap:
+        return objective.gap(state.theta, state.point, wanted, state.newton)
+
     start = _start(objective, settings)
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):  # an overflow is told by the status
-        solution = minimise(objective, settings.solver, start, max_steps=settings.max_steps, callback=on_step)
+        solution = minimise(
+            objective,
+            settings.solver,
+            start,
+            max_steps=settings.max_steps or 0,
+            certify=certify if settings.solver.converges else None,
+            tol=settings.tol,
+            callback=on_step,
+        )
     model = _model(data, objective, solution.require_finite().theta, settings, solution, scores)
     if solution.status is Status.INTERRUPTED:
         raise FitInterrupted(model, solution)

@@ -11,16 +11,23 @@ The penalty leaves b alone. With p = softmax(z) and R = w/Σw (p − onehot(y)),
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softreg.data import Dataset
-from softreg.kernels import Rows, fold, fused
-from softreg.protocols import Matrix, Point, Vector
+from softreg.kernels import Rows, arithmetic, fold, fused
+from softreg.objective import preconditioner
+from softreg.objective.certificate import ClassMeans, dual_bound
+from softreg.protocols import Gap, Matrix, Point, Vector
 
 __all__ = ["SoftmaxObjective"]
+
+MAX_BOUND_PASSES = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +84,61 @@ class SoftmaxObjective:
         loss = sums.loss * share
         penalty = self.l2 / 2 * float(np.vdot(W, W)) if self.l2 else 0.0
         return Point(loss + penalty, loss, grad, sums.n_correct, weight)
+
+    def preconditioner(self, theta: Vector, *, coarse: bool) -> Callable[[Vector], Vector]:
+        """Return v ↦ M⁻¹ v; see `softreg.objective.preconditioner`."""
+        W, b = self.split(theta)
+        return preconditioner.make(self.data, self.rows, W, b, self.l2, coarse=coarse, n_threads=self.n_threads)
+
+    def gap(self, theta: Vector, point: Point, wanted: float, solve: Callable[[Vector], Vector]) -> Gap:
+        """Bound value − optimum by duality; inf without a penalty, or while `wanted` is out of reach.
+
+        The bound holds at any theta; it is good where the intercept's gradient s is small. So as long as the rest of
+        the gradient promises that `wanted` can be had, passes are made at points that `solve`, the solver's idea of
+        the inverse Hessian, says to have less of s and little more of the rest.
+        """
+        if not self.l2 > 0:
+            return Gap(math.inf)
+        at, passes, best = point, 0.0, math.inf
+        for attempt in range(MAX_BOUND_PASSES + 1):
+            grad_W, s = self.split(at.grad)
+            if not float(np.vdot(grad_W, grad_W)) / (2 * self.l2) <= wanted:  # false for nan
+                break
+            if "means" not in self.__dict__:
+                passes += 2
+            W, b = self.split(theta)
+            bound = point.value - dual_bound(at.loss, grad_W - self.l2 * W, s, W, b, self.l2, self.means)
+            bound += self._epsilon / 4 * abs(point.value)  # the allowance for rounding
+            slow = not bound < 0.9 * best
+            best = min(best, max(bound, 0.0))
+            if slow or attempt == MAX_BOUND_PASSES or best <= wanted < math.inf:
+                break
+            only_s = np.zeros_like(theta)
+            self.split(only_s)[1][...] = s
+            theta = theta - solve(only_s)
+            at = self.evaluate(theta)
+            passes += 1
+        return Gap(best, passes)
+
+    @functools.cached_property
+    def means(self) -> ClassMeans:
+        """What the certificate needs to know of the data: two passes, once."""
+        K = self.data.n_classes
+        theta = np.zeros(self.size)
+        uniform = self.split(replace(self, l2=0.0).evaluate(theta).grad)
+        theta[-1] = 1.0
+        tilted = self.split(replace(self, l2=0.0).evaluate(theta).grad)
+        tilt = np.exp(theta[-K:]) / np.exp(theta[-K:]).sum()
+        return ClassMeans.of(uniform[0], tilted[0], tilt, 1 / K - uniform[1])
+
+    @property
+    def precision(self) -> float:
+        """Relative rounding of a value: that of a row's loss, which the mean over many rows averages out."""
+        return self._epsilon / 2 / math.sqrt(max(self.n_rows, 1)) + float(np.finfo(float).eps)
+
+    @property
+    def _epsilon(self) -> float:
+        return float(np.finfo(arithmetic(self.data.X.dtype)).eps)
 
 
 def _column(v: float | Vector) -> float | Matrix:

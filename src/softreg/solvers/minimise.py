@@ -7,13 +7,13 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softreg.errors import FitError, SettingError
-from softreg.protocols import Vector
+from softreg.protocols import Gap, Vector
 
 __all__ = ["Solution", "Solver", "State", "Status", "Step", "minimise"]
 
@@ -21,6 +21,8 @@ __all__ = ["Solution", "Solver", "State", "Status", "Step", "minimise"]
 class Status(enum.Enum):
     """How a solve ended; the value is the sentence for a person."""
 
+    CONVERGED = "the value is within the tolerance of the optimum, by the certificate"
+    PRECISION_LIMIT = "no lower point can be told from this one in the precision of the arithmetic"
     MAX_STEPS = "all the steps asked for were taken; nothing is claimed about the optimum"
     NON_FINITE = (
         "the value became infinite or nan; the last finite point is kept: try a lower learning rate, "
@@ -50,14 +52,21 @@ O_contra = TypeVar("O_contra", contravariant=True)
 
 
 class Solver(Protocol[O_contra, S]):
-    """Frozen settings that start a state and take a step from it."""
+    """Frozen settings that start a state and take a step from it.
+
+    `default_steps` is how many a fit takes unless told; `converges` says whether it goes to the optimum, so that a
+    certificate is worth asking for.
+    """
+
+    default_steps: ClassVar[int]
+    converges: ClassVar[bool]
 
     def init(self, objective: O_contra, theta: Vector) -> S:
         """Return the state before the first step."""
         ...
 
-    def step(self, objective: O_contra, state: S) -> S:
-        """Return the state one step on."""
+    def step(self, objective: O_contra, state: S) -> S | None:
+        """Return the state one step on, or None where there is none."""
         ...
 
 
@@ -84,8 +93,9 @@ class Solution:
     theta: Vector
     status: Status
     steps: int
-    passes: float
+    passes: float  # over the data, those for the certificate included
     seconds: float
+    gap: float  # at most so far above the optimum; inf where nothing is known
     history: Mapping[str, NDArray[np.float64]] = field(repr=False)
 
     def require_finite(self) -> Solution:
@@ -101,6 +111,8 @@ def minimise(
     theta: Vector,
     *,
     max_steps: int,
+    certify: Callable[[S, float], Gap] | None = None,
+    tol: float = 0.0,
     callback: Callable[[Step], bool | None] | None = None,
 ) -> Solution:
     """Take steps until one of the reasons in `Status`.
@@ -113,6 +125,10 @@ def minimise(
         Where to start; not changed.
     max_steps : int
         At least 0.
+    certify : callable, optional
+        Bounds how far a state is from the optimum; told how small a bound is wanted, and to work for no other.
+    tol : float
+        Relative gap that ends the solve as CONVERGED, once it is certified.
     callback : callable, optional
         Called with a `Step` after each; a true result stops the solve.
 
@@ -132,10 +148,15 @@ def minimise(
     history: dict[str, list[float]] = {name: [] for name in ("value", "loss", "accuracy", "passes", "seconds")}
     steps = 0
     status = Status.MAX_STEPS
+    gap = math.inf
+    gap_passes, next_try = 0.0, 1
     state = solver.init(objective, theta)
     try:
         while steps < max_steps:
             new = solver.step(objective, state)
+            if new is None:
+                status = Status.PRECISION_LIMIT
+                break
             if not (math.isfinite(new.value) and np.isfinite(new.theta).all()):
                 status = Status.NON_FINITE
                 break
@@ -147,7 +168,18 @@ def minimise(
             if callback is not None and callback(step):
                 status = Status.STOPPED
                 break
+            if certify is not None and steps >= next_try:
+                found = certify(state, tol * abs(state.value))
+                gap, gap_passes = found.bound, gap_passes + found.passes
+                if gap <= tol * abs(state.value):  # false for nan
+                    status = Status.CONVERGED
+                    break
+                if found.passes:  # tried and failed: patience, in proportion
+                    next_try = steps + 2 + steps // 16
+        if certify is not None and status is not Status.CONVERGED:
+            found = certify(state, math.inf)  # whatever can be said of where it ended
+            gap, gap_passes = found.bound, gap_passes + found.passes
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
     arrays = {name: np.array(figures) for name, figures in history.items()}
-    return Solution(state.theta, status, steps, state.passes, time.perf_counter() - begin, arrays)
+    return Solution(state.theta, status, steps, state.passes + gap_passes, time.perf_counter() - begin, gap, arrays)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -49,6 +50,9 @@ class SGD:
     seed : int
         Not negative.
     """
+
+    default_steps: ClassVar[int] = 5
+    converges: ClassVar[bool] = False
 
     learning_rate: float = 0.1
     batch_size: int = 256
