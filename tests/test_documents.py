@@ -81,3 +81,12 @@ def test_the_file_formats_page_names_every_key_that_is_written(tmp_path: Path) -
         about = json.loads(file.metadata()["softreg"])
         names = {*file.keys(), *about, *about["model"], *about["history"]}
     assert [name for name in sorted(names) if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if ">>>" in page.read_text()], ids=lambda page: page.name)
+def test_sessions_in_the_documents_print_what_they_show(page: Path) -> None:
+    import doctest
+
+    failed, tried = doctest.testfile(str(page), module_relative=False)
+    assert tried > 0
+    assert failed == 0

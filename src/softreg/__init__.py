@@ -3,9 +3,24 @@
 from importlib.metadata import version as _version
 
 from softreg.data import Dataset
+from softreg.functional import cross_entropy, log_softmax, logsumexp, softmax
 from softreg.model import Model, Score, Settings, fit
 from softreg.solvers import LBFGS, SGD, Solution, Status
 
 __version__ = _version("softreg")
 
-__all__ = ["LBFGS", "SGD", "Dataset", "Model", "Score", "Settings", "Solution", "Status", "fit"]
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "Dataset",
+    "Model",
+    "Score",
+    "Settings",
+    "Solution",
+    "Status",
+    "cross_entropy",
+    "fit",
+    "log_softmax",
+    "logsumexp",
+    "softmax",
+]

@@ -14,10 +14,11 @@ MAY_IMPORT = {
     "errors": set(),
     "protocols": set(),
     "kernels": {"errors"},
+    "functional": {"errors", "kernels"},
     "data": {"errors"},
     "objective": {"errors", "protocols", "kernels", "data"},
     "solvers": {"errors", "protocols"},
-    "model": {"errors", "protocols", "kernels", "data", "objective", "solvers"},
+    "model": {"errors", "protocols", "kernels", "functional", "data", "objective", "solvers"},
     "plots": {"errors", "data", "metrics", "model", "decision", "inference"},
     "chapter": {"errors", "data", "plots"},
     "cli": None,  # anything
