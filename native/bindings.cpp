@@ -227,6 +227,12 @@ NB_MODULE(_native, m) {
     }, "single"_a, "d"_a, "K"_a);
     m.def("padded", [](bool single, std::size_t d) { return single ? kernels<float>().padded(d) : kernels<double>().padded(d); },
           "single"_a, "d"_a);
+    m.def("multiply_add", [](bool single, std::size_t rounds) {
+        nb::gil_scoped_release nogil;
+        float f = 0.0f;
+        double d = 0.0;
+        return single ? kernels<float>().multiply_add(rounds, &f) : kernels<double>().multiply_add(rounds, &d);
+    }, "single"_a, "rounds"_a);
     m.def("instruction_sets", [] {
         std::vector<std::string> names;
         for (const Table *table : supported()) names.emplace_back(table->name);

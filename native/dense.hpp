@@ -432,5 +432,24 @@ void backward(const Source &X, std::size_t begin, std::size_t end, const T *r, s
     if (waiting > 0) flush<T>(scratch, X.d, dp, K, sums);
 }
 
+// As many multiply-adds as the registers take, `rounds` times over: what the arithmetic could do at best. Returns the
+// operations, of which a multiply-add is two; `result` keeps them from being left out.
+template <typename T>
+double multiply_add(std::size_t rounds, T *result) {
+    using V = Vector<T>;
+    constexpr int chains = registers == 32 ? 24 : 12;
+    V acc[chains];
+    for (int i = 0; i < chains; ++i) acc[i] = broadcast<T>(*result);
+    V factor = broadcast<T>(*result), term = factor;
+    for (std::size_t round = 0; round < rounds; ++round) {
+        SOFTREG_UNROLL
+        for (int i = 0; i < chains; ++i) acc[i] = acc[i] * factor + term;
+    }
+    V total = acc[0];
+    for (int i = 1; i < chains; ++i) total += acc[i];
+    *result = sum<T>(total);
+    return 2.0 * static_cast<double>(chains) * static_cast<double>(lanes<T>) * static_cast<double>(rounds);
+}
+
 }  // namespace
 }  // namespace softreg::SOFTREG_ISA

@@ -18,6 +18,7 @@ constexpr Kernels<T> kernels() {
         forward<T>,
         backward<T>,
         softmax_xent<T>,
+        multiply_add<T>,
     };
 }
 

@@ -21,6 +21,8 @@ struct Kernels {
                      std::size_t K, void *scratch, double *sums, double *bias_sums);
     BlockSums (*softmax_xent)(T *z, std::size_t ld, const Labels &labels, std::size_t begin, std::size_t end,
                               std::size_t K);
+    // For benchmarks: see dense.hpp.
+    double (*multiply_add)(std::size_t rounds, T *result);
 };
 
 struct Table {

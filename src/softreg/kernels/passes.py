@@ -29,6 +29,7 @@ FEW_CLASSES = 64  # up to here the register tiles are faster than BLAS
 FEW_BLOCK = 1024  # rows whose logits are held at once
 MANY_LOGITS = 1 << 22  # logits held at once by a thread, for many classes
 CLASS_SLICE = 4096
+CACHE_LINE = 64  # bytes
 
 _SINGLE = {"bool", "uint8", "int8", "uint16", "int16", "float16", "bfloat16", "float32"}  # exact in float32
 _AS_IT_LIES = {"uint8", "int8", "float16", "float32", "float64"}  # what the kernels read in place
@@ -158,7 +159,7 @@ class _Classes:
     def of(cls, dtype: np.dtype[Any], W: NDArray[np.float64], b: NDArray[np.float64]) -> _Classes:
         T = arithmetic(dtype)
         d, K = W.shape
-        padded = np.zeros((K, native.padded(T is np.float32, d)), T)
+        padded = _aligned_zeros(K, native.padded(T is np.float32, d), T)
         padded[:, :d] = W.T
         return cls(padded, b.astype(T), d)
 
@@ -168,6 +169,14 @@ class _Classes:
 
     def scratch(self) -> NDArray[np.uint8]:
         return np.empty(native.scratch_bytes(self.W.dtype == np.float32, self.d, len(self.b)), np.uint8)
+
+
+def _aligned_zeros(K: int, d: int, dtype: type[np.floating[Any]]) -> NDArray[Any]:
+    """Zeros that begin with a cache line: a vector across two of them is loaded at half the speed."""
+    size = K * d * np.dtype(dtype).itemsize
+    memory = np.zeros(size + CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE
+    return memory[start : start + size].view(dtype).reshape(K, d)
 
 
 def _fused(rows: Rows, classes: _Classes, begin: int, end: int) -> Sums:
