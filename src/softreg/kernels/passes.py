@@ -11,7 +11,7 @@ threads as there are, and what they give is added up in their order: the bits ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from softreg.kernels import native
 from softreg.kernels.threads import in_order
 
-__all__ = ["Rows", "Sums", "arithmetic", "chunks", "fold", "fused", "logits", "loss"]
+__all__ = ["Rows", "Sums", "arithmetic", "chunks", "fold", "fused", "loss", "with_logits"]
 
 MAX_CHUNKS = 16
 MIN_CHUNK_ROWS = 2048  # fewer rows stay on one thread: a minibatch is sooner done than shared out
@@ -124,16 +124,29 @@ def loss(
     return sum(figure[0] for figure in figures), sum(figure[1] for figure in figures)
 
 
-def logits(X: NDArray[Any], W: NDArray[np.float64], b: NDArray[np.float64]) -> Iterator[tuple[slice, NDArray[Any]]]:
-    """Yield the logits of X a block at a time: which rows, and (K, rows), which the next block may write over."""
+def with_logits(
+    X: NDArray[Any],
+    W: NDArray[np.float64],
+    b: NDArray[np.float64],
+    use: Callable[[slice, NDArray[Any]], object],
+    n_threads: int | None = None,
+) -> None:
+    """Call `use` with each block of rows and their logits (K, rows), which are written over afterwards.
+
+    Several threads call it, for other rows at a time, so it writes to its own rows only.
+    """
     rows = Rows(X, np.empty(0, np.int32))
     classes = _Classes.of(X.dtype, W, b)
-    for start, stop in chunks(len(X)):
-        at = start
-        for _, begin, end, _, z in _blocks(rows, classes, start, stop):
-            m = end - begin
-            yield slice(at, at + m), z[:, :m]
-            at += m
+
+    def chunk(span: tuple[int, int]) -> None:
+        at = span[0]
+        for _, begin, end, _, z in _blocks(rows, classes, *span):
+            stop = at + end - begin
+            use(slice(at, stop), z[:, : end - begin])
+            at = stop
+
+    for _ in in_order(chunk, chunks(len(X)), n_threads):
+        pass
 
 
 def chunks(n: int) -> list[tuple[int, int]]:

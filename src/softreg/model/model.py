@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from softreg.data import Dataset
 from softreg.errors import DataError, ShapeError
-from softreg.kernels import Rows, fold, logits, loss, one_blas_thread
+from softreg.kernels import Rows, fold, loss, one_blas_thread, with_logits
 
 __all__ = ["Model", "Score", "Section"]
 
@@ -140,21 +140,21 @@ class Model:
         """
         X = self._rows(X)
         codes = np.empty(len(X), dtype=np.intp)
-        with one_blas_thread():
-            for rows, z in self._logits(X):
-                z.argmax(axis=0, out=codes[rows])
+        self._with_logits(X, lambda rows, z: z.argmax(axis=0, out=codes[rows]))
         return self.classes[codes]
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Probability of each class for each row: (n, K), rows that sum to 1. Raises what `predict` raises."""
         X = self._rows(X)
         probs = np.empty((len(X), self.n_classes))
-        with one_blas_thread():
-            for rows, block in self._logits(X):
-                z = block.T.astype(float)
-                z -= z.max(axis=1, keepdims=True)
-                np.exp(z, out=z)
-                np.divide(z, z.sum(axis=1, keepdims=True), out=probs[rows])
+
+        def softmax(rows: slice, block: NDArray[Any]) -> None:
+            z = block.T.astype(float)
+            z -= z.max(axis=1, keepdims=True)
+            np.exp(z, out=z)
+            np.divide(z, z.sum(axis=1, keepdims=True), out=probs[rows])
+
+        self._with_logits(X, softmax)
         return probs
 
     def score(self, data: Dataset) -> Score:
@@ -209,14 +209,17 @@ class Model:
             raise DataError(f"X has dtype {X.dtype}; expected numbers")
         return X
 
-    def _logits(self, X: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
-        for rows, z in logits(X, *fold(self.W, self.b, self.scale, self.shift)):
+    def _with_logits(self, X: NDArray[Any], use: Callable[[slice, NDArray[Any]], object]) -> None:
+        def checked(rows: slice, z: NDArray[Any]) -> None:
             if not np.isfinite(z).all():
                 row = rows.start + int(np.flatnonzero(~np.isfinite(z).all(axis=0))[0])
                 raise DataError(
                     f"row {row} of X has no finite logits: it, or the model, has nan, infinite or far too large values"
                 )
-            yield rows, z
+            use(rows, z)
+
+        with one_blas_thread():
+            with_logits(X, *fold(self.W, self.b, self.scale, self.shift), checked)
 
     def __repr__(self) -> str:
         return (
