@@ -46,10 +46,19 @@ inline void widen_run(const unsigned char *__restrict from, std::size_t d, T *__
     for (std::size_t j = 0; j < d; ++j) to[j] = static_cast<T>(values[j]);
 }
 
+// By its bits: not every compiler has the type. The exponent's bias differs by 112, and multiplying puts the leading
+// bit of a subnormal in its place too; only inf and nan need the largest exponent put in.
 inline float widen_half(std::uint16_t bits) {
-    _Float16 value;
-    std::memcpy(&value, &bits, sizeof value);
-    return static_cast<float>(value);
+    const std::uint32_t magnitude = static_cast<std::uint32_t>(bits & 0x7fffu) << 13;
+    float value;
+    std::memcpy(&value, &magnitude, sizeof value);
+    value *= 0x1p112f;
+    std::uint32_t word;
+    std::memcpy(&word, &value, sizeof word);
+    if ((bits & 0x7c00u) == 0x7c00u) word |= 0x7f800000u;
+    word |= static_cast<std::uint32_t>(bits & 0x8000u) << 16;
+    std::memcpy(&value, &word, sizeof value);
+    return value;
 }
 
 inline float widen_brain(std::uint16_t bits) {

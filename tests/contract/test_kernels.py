@@ -255,6 +255,24 @@ def test_chunks_cover_all_rows_in_order(n: int) -> None:
     assert len(spans) <= passes.MAX_CHUNKS
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_every_number_of_two_bytes_is_widened_exactly(instruction_set: str, dtype: str) -> None:
+    bits = np.arange(1 << 16, dtype=np.uint16)
+    X = bits.view(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
+    X = X[np.isfinite(X.astype(np.float32))].reshape(-1, 1)
+    z = np.full((2, len(X)), np.nan, np.float32)
+    rows = kernels.Rows(X, np.empty(0, np.int32))
+    W = np.zeros((2, native.padded(True, 1)), np.float32)
+    W[0, 0] = 1.0
+    scratch = np.empty(native.scratch_bytes(True, 1, 2), np.uint8)
+    part, begin, end = rows.readable(0, len(X))
+    native.forward(part.X, None, begin, end, W, np.zeros(2, np.float32), scratch, z)
+    np.testing.assert_array_equal(z[0], X[:, 0].astype(np.float32))
+    strided = np.repeat(part.X, 3, axis=1)[:, ::3]  # the other way of reading, an element at a time
+    native.forward(strided[:, :1], None, begin, end, W, np.zeros(2, np.float32), scratch, z)
+    np.testing.assert_array_equal(z[0], X[:, 0].astype(np.float32))
+
+
 # ---- the border -----------------------------------------------------------------------------------------------------
 
 
