@@ -8,10 +8,12 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -204,8 +206,35 @@ std::pair<double, double> softmax_xent(ByClass<T> logits, In1<std::int32_t> labe
     return {total.loss, total.correct};
 }
 
+// Returns sums of losses, hits, weights and penalties; W, b are stepped in place, folded and bias are scratch.
+template <typename T>
+std::tuple<double, double, double, double> sgd(Features X, Rows rows, In1<std::int32_t> labels, Weights weights,
+                                               std::size_t batch, double rate, double mean_weight, double l2,
+                                               In1<double> scale, In1<double> shift, Bytes scratch, Out2<T> folded,
+                                               Out1<T> bias, Out2<double> W, Out1<double> b, Out1<double> bias_sums) {
+    const std::size_t n = rows ? rows->shape(0) : X.shape(0);
+    const Source from = source<T>(X, rows, 0, n);
+    const std::size_t K = b.shape(0);
+    check_sizes<T>(from.d, K, scratch, W, bias_sums);
+    check(folded.shape(0) == K && folded.shape(1) == kernels<T>().padded(from.d) && bias.shape(0) == K, "folded weights have another shape");
+    check(scale.shape(0) == from.d && shift.shape(0) == from.d, "scale and shift are not as many as the features");
+    check(batch > 0 && batch <= kernels<T>().longest_batch, "a batch is too long for one gradient in T");
+    const Labels all = labelling(labels, weights, rows, 0, n, X.shape(0), K);
+    bool shifted = false;
+    for (std::size_t j = 0; j < from.d; ++j) shifted = shifted || shift.data()[j] != 0.0;
+    nb::gil_scoped_release nogil;
+    const softreg::Step step{rate, mean_weight, l2, scale.data(), shift.data(), shifted};
+    const softreg::SgdSums sums = kernels<T>().sgd(from, all, batch, step, K, scratch.data(), folded.data(), bias.data(),
+                                                   W.data(), b.data(), bias_sums.data());
+    return {sums.loss, sums.correct, sums.weight, sums.penalty};
+}
+
 template <typename T>
 void bind(nb::module_ &m) {
+    m.def("sgd", &sgd<T>, "X"_a.noconvert(), "rows"_a.noconvert().none(), "labels"_a.noconvert(),
+          "weights"_a.noconvert().none(), "batch"_a, "rate"_a, "mean_weight"_a, "l2"_a, "scale"_a.noconvert(),
+          "shift"_a.noconvert(), "scratch"_a.noconvert(), "folded"_a.noconvert(), "bias"_a.noconvert(), "W"_a.noconvert(),
+          "b"_a.noconvert(), "bias_sums"_a.noconvert());
     m.def("fused", &fused<T>, "X"_a.noconvert(), "rows"_a.noconvert().none(), "labels"_a.noconvert(),
           "weights"_a.noconvert().none(), "begin"_a, "end"_a, "W"_a.noconvert(), "bias"_a.noconvert(),
           "scratch"_a.noconvert(), "sums"_a.noconvert(), "bias_sums"_a.noconvert());
@@ -228,6 +257,7 @@ NB_MODULE(_native, m) {
     }, "single"_a, "d"_a, "K"_a);
     m.def("padded", [](bool single, std::size_t d) { return single ? kernels<float>().padded(d) : kernels<double>().padded(d); },
           "single"_a, "d"_a);
+    m.def("longest_batch", [] { return kernels<float>().longest_batch; });
     m.def("multiply_add", [](bool single, std::size_t rounds) {
         nb::gil_scoped_release nogil;
         float f = 0.0f;

@@ -441,6 +441,63 @@ void backward(const Source &X, std::size_t begin, std::size_t end, const T *r, s
     if (waiting > 0) flush<T>(scratch, X.d, dp, K, sums);
 }
 
+// Minibatch steps over the rows of X in their order, batch rows at a time:
+//
+//     (W, b) ← (W, b) − rate · w_B / (batch · w̄) ∇f_B       f_B = mean loss of the batch + l2/2 ‖W‖²
+//
+// W (K, d) and b (K,) are the parameters in double; the products see them in T, as `folded` (K, dp) = scale · W and
+// `bias` (K,) = b + W shift. A batch is no longer than flush_rows, so its gradient is gathered in T.
+template <typename T>
+SgdSums sgd(const Source &X, const Labels &labels, std::size_t batch, const Step &step, std::size_t K, void *memory,
+            T *folded, T *bias, double *W, double *b, double *bias_sums) {
+    const std::size_t d = X.d, dp = padded<T>(d);
+    Scratch<T> scratch(memory, dp, K);
+    SgdSums sums;
+    for (std::size_t begin = 0; begin < X.n; begin += batch) {
+        const std::size_t end = smaller(begin + batch, X.n);
+        double squares = 0.0;
+        for (std::size_t k = 0; k < K; ++k) {
+            double moved = b[k];
+            for (std::size_t j = 0; j < d; ++j) {
+                folded[k * dp + j] = static_cast<T>(step.scale[j] * W[k * d + j]);
+                if (step.shifted) moved += step.shift[j] * W[k * d + j];
+                if (step.l2 > 0.0) squares += W[k * d + j] * W[k * d + j];
+            }
+            bias[k] = static_cast<T>(moved);
+        }
+        fill(scratch.gradient, K * dp, T{0});
+        fill(bias_sums, K, 0.0);
+        BlockSums here;
+        for (std::size_t i = begin; i < end; i += block_rows) {
+            const std::size_t m = smaller(block_rows, end - i);
+            forward_block<T>(X, i, m, folded, bias, K, dp, scratch);
+            const BlockSums block = softmax_xent<T>(scratch.z, Scratch<T>::ld, labels, i, i + m, K);
+            here.loss += block.loss;
+            here.correct += block.correct;
+            backward_block<T>(scratch.z, Scratch<T>::ld, m, K, dp, scratch);
+            add_residuals<T>(scratch.z, Scratch<T>::ld, m, K, bias_sums);
+        }
+        double weight = static_cast<double>(end - begin);
+        if (labels.weights != nullptr) {
+            weight = 0.0;
+            for (std::size_t i = begin; i < end; ++i) weight += labels.weights[labels.at(i)];
+        }
+        const double share = step.rate / (static_cast<double>(batch) * step.mean_weight), pull = share * weight * step.l2;
+        for (std::size_t k = 0; k < K; ++k) {
+            for (std::size_t j = 0; j < d; ++j) {
+                const double g = step.scale[j] * static_cast<double>(scratch.gradient[k * dp + j]) + step.shift[j] * bias_sums[k];
+                W[k * d + j] -= share * g + pull * W[k * d + j];
+            }
+            b[k] -= share * bias_sums[k];
+        }
+        sums.loss += here.loss;
+        sums.correct += here.correct;
+        sums.weight += weight;
+        sums.penalty += weight * step.l2 / 2 * squares;
+    }
+    return sums;
+}
+
 // As many multiply-adds as the registers take, `rounds` times over: what the arithmetic could do at best. Returns the
 // operations, of which a multiply-add is two; `result` keeps them from being left out.
 template <typename T>

@@ -14,10 +14,12 @@ constexpr Kernels<T> kernels() {
     return {
         [](std::size_t d, std::size_t K) { return Scratch<T>::bytes(padded<T>(d), K); },
         [](std::size_t d) { return padded<T>(d); },
+        flush_rows,
         fused<T>,
         forward<T>,
         backward<T>,
         softmax_xent<T>,
+        sgd<T>,
         multiply_add<T>,
     };
 }

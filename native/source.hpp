@@ -38,4 +38,19 @@ struct BlockSums {
     double correct = 0.0;
 };
 
+// What minibatch steps are told besides the data.
+struct Step {
+    double rate, mean_weight, l2;
+    const double *scale, *shift;  // (d,) each
+    bool shifted;                 // whether any shift is not 0
+};
+
+// Running figures over minibatches, weighted sums; the penalty's is of l2/2 ‖W‖² before each step.
+struct SgdSums {
+    double loss = 0.0;
+    double correct = 0.0;
+    double weight = 0.0;
+    double penalty = 0.0;
+};
+
 }  // namespace softreg

@@ -12,6 +12,8 @@ struct Kernels {
     std::size_t (*scratch)(std::size_t d, std::size_t K);
     // Length of a row of W: d, padded with zeros.
     std::size_t (*padded)(std::size_t d);
+    // Rows whose gradient may be gathered in T.
+    std::size_t longest_batch;
 
     BlockSums (*fused)(const Source &X, const Labels &labels, std::size_t begin, std::size_t end, const T *W,
                        const T *bias, std::size_t K, void *scratch, double *sums, double *bias_sums);
@@ -21,6 +23,8 @@ struct Kernels {
                      std::size_t K, void *scratch, double *sums, double *bias_sums);
     BlockSums (*softmax_xent)(T *z, std::size_t ld, const Labels &labels, std::size_t begin, std::size_t end,
                               std::size_t K);
+    SgdSums (*sgd)(const Source &X, const Labels &labels, std::size_t batch, const Step &step, std::size_t K,
+                   void *scratch, T *folded, T *bias, double *W, double *b, double *bias_sums);
     // For benchmarks: see dense.hpp.
     double (*multiply_add)(std::size_t rounds, T *result);
 };

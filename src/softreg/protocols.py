@@ -19,6 +19,8 @@ __all__ = [
     "Point",
     "PreconditionedObjective",
     "RowObjective",
+    "StochasticObjective",
+    "Sweep",
     "Vector",
 ]
 
@@ -78,6 +80,34 @@ class RowObjective(Objective, Protocol):
 
     def restrict(self, rows: NDArray[np.int64]) -> Objective:
         """Return the same objective on these rows alone, in this order; nothing is copied."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Where minibatch steps led, and running figures: each batch is measured before the step that it causes."""
+
+    theta: Vector
+    value: float
+    loss: float
+    n_correct: float  # weighted
+    weight: float
+
+
+class StochasticObjective(Objective, Protocol):
+    """An objective that is a mean over rows and can be descended by batches of them."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the data."""
+        ...
+
+    def sweep(self, theta: Vector, order: NDArray[np.int64], batch_size: int, learning_rate: float) -> Sweep:
+        """Go through the rows in this order, a step for each batch.
+
+        theta ← theta − learning_rate · w_B / (batch_size · w̄) ∇f_B(theta), w_B the weight of the batch, w̄ the mean
+        weight of a row.
+        """
         ...
 
 

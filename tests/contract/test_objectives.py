@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from problems import dataset, objectives
 from softreg import Dataset
+from softreg.kernels import passes
 from softreg.objective import SoftmaxObjective
 
 
@@ -101,3 +102,44 @@ def test_the_gradient_is_that_of_pytorch() -> None:
     here = objective.evaluate(theta)
     assert here.value == pytest.approx(value.item(), rel=1e-14)
     np.testing.assert_allclose(here.grad, t.grad.numpy(), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize(("data", "l2"), objectives())
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 5000])
+def test_a_sweep_is_steps_along_the_gradients_of_its_batches(data: Dataset, l2: float, batch_size: int) -> None:
+    objective = SoftmaxObjective(data, l2)
+    theta = point(objective)
+    order = np.random.default_rng(1).permutation(data.n_rows)
+    got = objective.sweep(theta, order, batch_size, 0.05)
+    want = theta.copy()
+    value = loss = n_correct = weight = 0.0
+    for start in range(0, data.n_rows, batch_size):
+        here = objective.restrict(order[start : start + batch_size]).evaluate(want)
+        want -= 0.05 * here.weight / (batch_size * objective.weight / objective.n_rows) * here.grad
+        value, loss = value + here.weight * here.value, loss + here.weight * here.loss
+        n_correct, weight = n_correct + here.n_correct, weight + here.weight
+    np.testing.assert_allclose(got.theta, want, rtol=1e-5, atol=1e-6)
+    assert got.value == pytest.approx(value / weight, rel=1e-5)
+    assert got.loss == pytest.approx(loss / weight, rel=1e-5)
+    assert got.n_correct == n_correct
+    assert got.weight == pytest.approx(weight)
+    assert theta.tolist() == point(objective).tolist(), "the start is left alone"
+
+
+def test_a_sweep_in_pieces_has_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    objective = SoftmaxObjective(dataset(8, n=2500, d=3, shift=0.1), 0.01)
+    order = np.random.default_rng(1).permutation(2500)
+    whole = objective.sweep(point(objective), order, 16, 0.05)
+    monkeypatch.setattr(passes, "UNINTERRUPTED_ROWS", 100)
+    pieces = objective.sweep(point(objective), order, 16, 0.05)
+    assert whole.theta.tobytes() == pieces.theta.tobytes()
+
+
+def test_a_sweep_of_some_rows_is_of_those() -> None:
+    data = dataset(1)
+    rows = np.array([5, 3, 30, 8, 9])
+    of_rows = Dataset(data.X[rows], data.y[rows], data.classes)
+    order = np.array([4, 0, 2, 1, 3])
+    got = SoftmaxObjective(data, 0.1).restrict(rows).sweep(point(SoftmaxObjective(data)), order, 2, 0.1)
+    want = SoftmaxObjective(of_rows, 0.1).sweep(point(SoftmaxObjective(data)), order, 2, 0.1)
+    np.testing.assert_array_equal(got.theta, want.theta)

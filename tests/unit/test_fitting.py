@@ -144,9 +144,9 @@ def test_each_epoch_has_an_order_of_its_own() -> None:
     orders = []
 
     class Recorder(SoftmaxObjective):
-        def restrict(self, rows: Any) -> SoftmaxObjective:
-            orders.append(rows.tolist())
-            return super().restrict(rows)
+        def sweep(self, theta: Any, order: Any, *rest: Any) -> Any:
+            orders.append(order.tolist())
+            return super().sweep(theta, order, *rest)
 
     objective = Recorder(data)
     minimise(objective, SGD(batch_size=64, seed=5), np.zeros(objective.size), max_steps=3)

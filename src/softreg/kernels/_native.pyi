@@ -47,8 +47,27 @@ def softmax_xent(
     begin: int = ...,
     end: int = ...,
 ) -> tuple[float, float]: ...
+def sgd(
+    X: NDArray[Any],
+    rows: Rows,
+    labels: NDArray[np.int32],
+    weights: Weights,
+    batch: int,
+    rate: float,
+    mean_weight: float,
+    l2: float,
+    scale: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    scratch: NDArray[np.uint8],
+    folded: NDArray[Any],
+    bias: NDArray[Any],
+    W: NDArray[np.float64],
+    b: NDArray[np.float64],
+    bias_sums: NDArray[np.float64],
+) -> tuple[float, float, float, float]: ...
 def scratch_bytes(single: bool, d: int, K: int) -> int: ...
 def padded(single: bool, d: int) -> int: ...
+def longest_batch() -> int: ...
 def multiply_add(single: bool, rounds: int) -> float: ...
 def instruction_sets() -> list[str]: ...
 def instruction_set() -> str: ...

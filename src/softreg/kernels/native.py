@@ -8,9 +8,11 @@ try:
         fused,
         instruction_set,
         instruction_sets,
+        longest_batch,
         multiply_add,
         padded,
         scratch_bytes,
+        sgd,
         softmax_xent,
     )
 except ImportError as error:  # pragma: no cover - only a broken installation gets here
@@ -26,8 +28,10 @@ __all__ = [
     "fused",
     "instruction_set",
     "instruction_sets",
+    "longest_batch",
     "multiply_add",
     "padded",
     "scratch_bytes",
+    "sgd",
     "softmax_xent",
 ]

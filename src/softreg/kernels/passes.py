@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from softreg.kernels import native
 from softreg.kernels.threads import in_order
 
-__all__ = ["Rows", "Sums", "arithmetic", "chunks", "fold", "fused", "loss", "with_logits"]
+__all__ = ["Rows", "Sums", "arithmetic", "chunks", "fold", "fused", "loss", "sgd", "with_logits"]
 
 MAX_CHUNKS = 16
 MIN_CHUNK_ROWS = 2048  # fewer rows stay on one thread: a minibatch is sooner done than shared out
@@ -30,6 +30,7 @@ FEW_BLOCK = 1024  # rows whose logits are held at once
 MANY_LOGITS = 1 << 22  # logits held at once by a thread, for many classes
 CLASS_SLICE = 4096
 CACHE_LINE = 64  # bytes
+UNINTERRUPTED_ROWS = 1 << 16  # of minibatch steps: Ctrl-C is heard between
 
 _SINGLE = {"bool", "uint8", "int8", "uint16", "int16", "float16", "bfloat16", "float32"}  # exact in float32
 _AS_IT_LIES = {"uint8", "int8", "float16", "float32", "float64"}  # what the kernels read in place
@@ -48,16 +49,20 @@ class Rows:
     def __len__(self) -> int:
         return len(self.X) if self.index is None else len(self.index)
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the kernels read X as it lies."""
+        name = self.X.dtype.name
+        return name in _SAME_BYTES or (name in _AS_IT_LIES and self.X.dtype.isnative)
+
     def readable(self, begin: int, end: int) -> tuple[Rows, int, int]:
         """Return rows that the kernels can read, and the span of theirs that is this one.
 
         In place where the type allows, else these rows alone, converted.
         """
-        name = self.X.dtype.name
-        if name in _SAME_BYTES:
-            return replace(self, X=self.X.view(_SAME_BYTES[name])), begin, end
-        if name in _AS_IT_LIES and self.X.dtype.isnative:
-            return self, begin, end
+        if self.in_place:
+            other = _SAME_BYTES.get(self.X.dtype.name)
+            return self if other is None else replace(self, X=self.X.view(other)), begin, end
         which = slice(begin, end) if self.index is None else self.index[begin:end]
         weights = None if self.weights is None else self.weights[which]
         return Rows(self.X[which].astype(arithmetic(self.X.dtype)), self.y[which], weights), 0, end - begin
@@ -106,6 +111,58 @@ def fused(rows: Rows, W: NDArray[np.float64], b: NDArray[np.float64], n_threads:
     for part in in_order(lambda span: _fused(rows, classes, *span), chunks(len(rows)), n_threads):
         total = total.plus(part)
     return total
+
+
+def sgd(
+    rows: Rows,
+    W: NDArray[np.float64],
+    b: NDArray[np.float64],
+    scale: float | NDArray[np.float64],
+    shift: float | NDArray[np.float64],
+    *,
+    batch: int,
+    rate: float,
+    mean_weight: float,
+    l2: float,
+) -> tuple[float, float, float, float] | None:
+    """Take minibatch steps through the rows in their order without leaving the kernel; W and b are stepped in place.
+
+    Returns the sums of losses, of right labels, of weights, and of weight times penalty; None where this kernel is not
+    made for the data: many classes, long batches, or a type of X that must be converted.
+    """
+    if len(b) > FEW_CLASSES or not 0 < batch <= native.longest_batch() or not rows.in_place or len(rows) == 0:
+        return None
+    part, _, _ = rows.readable(0, len(rows))
+    index = np.arange(len(rows)) if part.index is None else part.index
+    classes, d = _Classes.of(rows.X.dtype, W, b), len(W)
+    stepped, b_stepped, b_sums = np.ascontiguousarray(W.T), b.copy(), np.empty(len(b))
+    every_scale = np.ascontiguousarray(np.broadcast_to(scale, d), dtype=float)
+    every_shift = np.ascontiguousarray(np.broadcast_to(shift, d), dtype=float)
+    scratch = classes.scratch()
+    total = np.zeros(4)
+    stride = batch * max(1, UNINTERRUPTED_ROWS // batch)
+    for start in range(0, len(index), stride):
+        total += native.sgd(
+            part.X,
+            index[start : start + stride],
+            part.y,
+            part.weights,
+            batch,
+            rate,
+            mean_weight,
+            l2,
+            every_scale,
+            every_shift,
+            scratch,
+            classes.W,
+            classes.b,
+            stepped,
+            b_stepped,
+            b_sums,
+        )
+    W[...], b[...] = stepped.T, b_stepped
+    loss, n_correct, weight, penalty = total.tolist()
+    return loss, n_correct, weight, penalty
 
 
 def loss(

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.data import Dataset
-from softreg.kernels import Rows, arithmetic, fold, fused
+from softreg.kernels import Rows, arithmetic, fold, fused, sgd
 from softreg.objective import preconditioner
 from softreg.objective.certificate import ClassMeans, dual_bound
-from softreg.protocols import Gap, Matrix, Point, Vector
+from softreg.protocols import Gap, Matrix, Point, Sweep, Vector
 
 __all__ = ["SoftmaxObjective"]
 
@@ -84,6 +84,36 @@ class SoftmaxObjective:
         loss = sums.loss * share
         penalty = self.l2 / 2 * float(np.vdot(W, W)) if self.l2 else 0.0
         return Point(loss + penalty, loss, grad, sums.n_correct, weight)
+
+    def sweep(self, theta: Vector, order: NDArray[np.int64], batch_size: int, learning_rate: float) -> Sweep:
+        """Go through the rows in this order, a step for each batch; see `StochasticObjective`."""
+        data, theta = self.data, theta.copy()
+        W, b = self.split(theta)
+        index = order if self.rows is None else self.rows[order]
+        mean_weight = self.weight / self.n_rows
+        figures = sgd(
+            Rows(data.X, data.y, data.weights, index),
+            W,
+            b,
+            data.scale,
+            data.shift,
+            batch=batch_size,
+            rate=learning_rate,
+            mean_weight=mean_weight,
+            l2=self.l2,
+        )
+        if figures is not None:
+            loss, n_correct, weight, penalty = figures
+            return Sweep(theta, (loss + penalty) / weight, loss / weight, n_correct, weight)
+        value = loss = n_correct = weight = 0.0
+        for start in range(0, len(order), batch_size):
+            point = self.restrict(order[start : start + batch_size]).evaluate(theta)
+            theta -= learning_rate * point.weight / (batch_size * mean_weight) * point.grad
+            value += point.weight * point.value
+            loss += point.weight * point.loss
+            n_correct += point.n_correct
+            weight += point.weight
+        return Sweep(theta, value / weight, loss / weight, n_correct, weight)
 
     def preconditioner(self, theta: Vector, *, coarse: bool) -> Callable[[Vector], Vector]:
         """Return v ↦ M⁻¹ v; see `softreg.objective.preconditioner`."""

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from softreg.errors import SettingError
-from softreg.protocols import RowObjective, Vector
+from softreg.protocols import StochasticObjective, Vector
 from softreg.solvers.checks import real, whole
 
 __all__ = ["SGD", "SGDState"]
@@ -65,22 +65,13 @@ class SGD:
         if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
             raise SettingError("learning_rate", self.learning_rate, "a positive number")
 
-    def init(self, objective: RowObjective, theta: Vector) -> SGDState:
+    def init(self, objective: StochasticObjective, theta: Vector) -> SGDState:
         """Return the state before the first epoch."""
         return SGDState(theta)
 
-    def step(self, objective: RowObjective, state: SGDState) -> SGDState:
+    def step(self, objective: StochasticObjective, state: SGDState) -> SGDState:
         """Run one epoch."""
         epoch = state.epoch + 1
         order = np.random.default_rng((self.seed, epoch)).permutation(objective.n_rows)
-        full_batch = self.batch_size * objective.weight / objective.n_rows
-        theta = state.theta.copy()
-        value = loss = n_correct = weight = 0.0
-        for start in range(0, len(order), self.batch_size):
-            point = objective.restrict(order[start : start + self.batch_size]).evaluate(theta)
-            theta -= self.learning_rate * point.weight / full_batch * point.grad
-            value += point.weight * point.value
-            loss += point.weight * point.loss
-            n_correct += point.n_correct
-            weight += point.weight
-        return SGDState(theta, epoch, value / weight, loss / weight, n_correct / weight)
+        sweep = objective.sweep(state.theta, order, self.batch_size, self.learning_rate)
+        return SGDState(sweep.theta, epoch, sweep.value, sweep.loss, sweep.n_correct / sweep.weight)
