@@ -18,7 +18,6 @@ __all__ = [
     "Objective",
     "Point",
     "PreconditionedObjective",
-    "RowObjective",
     "StochasticObjective",
     "Sweep",
     "Vector",
@@ -62,24 +61,6 @@ class Objective(Protocol):
 
     def evaluate(self, theta: Vector) -> Point:
         """Value, loss, gradient and running counts, in one pass over the data."""
-        ...
-
-
-class RowObjective(Objective, Protocol):
-    """An objective that is a mean over rows and can be had for some of them."""
-
-    @property
-    def n_rows(self) -> int:
-        """Rows of the data."""
-        ...
-
-    @property
-    def weight(self) -> float:
-        """Σw over the rows."""
-        ...
-
-    def restrict(self, rows: NDArray[np.int64]) -> Objective:
-        """Return the same objective on these rows alone, in this order; nothing is copied."""
         ...
 
 
