@@ -1,0 +1,84 @@
+// Softmax and cross-entropy of a block of logits, fused and in place, on vectors of rows.
+
+#pragma once
+
+#include "pack.hpp"
+#include "simd.hpp"
+#include "source.hpp"
+
+namespace softreg::SOFTREG_ISA {
+namespace {
+
+// Logits z[k * ld + i] of rows begin + i < end become the weighted residuals; up to the next whole vector of rows is
+// written, so ld is at least that.
+//
+//     p = softmax(z_i)      loss_i = logsumexp(z_i) − z_i[y_i]      z_i ← w_i (p − onehot(y_i))
+//
+// The maximum is split off, so nothing overflows; the entry that has it contributes exactly 1 to the sum and is kept
+// apart, so that a small loss (log1p of the others' mass) and the residual beside it (−mass / (1 + mass)) keep their
+// relative accuracy where 1 − p would lose every digit (Blanchard, Higham & Higham 2021, section 4). nan in a row, an
+// infinite maximum, or −inf throughout make that row's loss and residuals nan; a row of weight 0 counts as absent.
+template <typename T>
+BlockSums softmax_xent(T *z, std::size_t ld, const Labels &labels, std::size_t begin, std::size_t end, std::size_t K) {
+    using V = Vector<T>;
+    using I = Mask<T>;
+    using Integer = std::conditional_t<std::is_same_v<T, float>, std::int32_t, std::int64_t>;
+    BlockSums sums;
+    for (std::size_t i = begin; i < end; i += lanes<T>) {
+        T *column = z + (i - begin);
+        Integer y_lanes[lanes<T>] = {};
+        T w_lanes[lanes<T>] = {};
+        for (std::size_t lane = 0, m = smaller(lanes<T>, end - i); lane < m; ++lane) {
+            const std::size_t at = labels.at(i + lane);
+            y_lanes[lane] = static_cast<Integer>(labels.labels[at]);
+            w_lanes[lane] = labels.weights == nullptr ? T{1} : static_cast<T>(labels.weights[at]);
+        }
+        I y;
+        V w;
+        std::memcpy(&y, y_lanes, sizeof y);
+        std::memcpy(&w, w_lanes, sizeof w);
+        V peak = load<T>(column), at_label = peak;
+        I top{};
+        for (std::size_t k = 1; k < K; ++k) {
+            const V zk = load<T>(column + k * ld);
+            const I here = I{} + static_cast<Integer>(k);
+            const I above = zk > peak;
+            peak = above ? zk : peak;
+            top = above ? here : top;
+            at_label = y == here ? zk : at_label;
+        }
+        V others = peak - peak;  // 0, or nan where the maximum is nan or infinite
+        for (std::size_t k = 0; k < K; ++k) {
+            const I here = I{} + static_cast<Integer>(k);
+            const V e = exp_nonpositive<T>(load<T>(column + k * ld) - peak);
+            others += top == here ? V{} : e;
+            store<T>(column + k * ld, e);
+        }
+        const V total = others + T(1);
+        const V factor = w / total;
+        const I absent = w == V{};
+        const I label_on_top = y == top;
+        const V residual_on_top = -(others * factor);
+        for (std::size_t k = 0; k < K; ++k) {
+            const I here = I{} + static_cast<Integer>(k);
+            const V p = load<T>(column + k * ld) * factor;
+            const V r = y == here ? (label_on_top ? residual_on_top : p - w) : p;
+            store<T>(column + k * ld, absent ? V{} : r);
+        }
+        V loss = w * (log1p_nonnegative<T>(others) + (peak - at_label));
+        loss = absent ? V{} : loss;
+        const I right = label_on_top & (loss == loss);
+        const V hits = right ? w : V{};
+        T loss_lanes[lanes<T>], hit_lanes[lanes<T>];
+        std::memcpy(loss_lanes, &loss, sizeof loss);
+        std::memcpy(hit_lanes, &hits, sizeof hits);
+        for (std::size_t lane = 0; lane < lanes<T>; ++lane) {
+            sums.loss += static_cast<double>(loss_lanes[lane]);
+            sums.correct += static_cast<double>(hit_lanes[lane]);
+        }
+    }
+    return sums;
+}
+
+}  // namespace
+}  // namespace softreg::SOFTREG_ISA
