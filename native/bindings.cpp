@@ -177,19 +177,6 @@ void forward(Features X, Rows rows, std::size_t begin, std::size_t end, In2<T> W
 }
 
 template <typename T>
-void backward(Features X, Rows rows, std::size_t begin, std::size_t end, ByClass<const T> residuals, Bytes scratch,
-              Out2<double> sums, Out1<double> bias_sums) {
-    const Source from = source<T>(X, rows, begin, end);
-    const std::size_t K = residuals.shape(0);
-    check_sizes<T>(from.d, K, scratch, sums, bias_sums);
-    check(residuals.shape(1) >= end - begin, "residuals have another shape");
-    const std::size_t ld = leading(residuals);
-    nb::gil_scoped_release nogil;
-    kernels<T>().backward(from, begin, end, residuals.data(), ld, K, scratch.data(), sums.data(),
-                          bias_sums.data());
-}
-
-template <typename T>
 std::pair<double, double> softmax_xent(ByClass<T> logits, In1<std::int32_t> labels, Weights weights, Rows rows,
                                        std::size_t begin, std::size_t end) {
     const std::size_t K = logits.shape(0), ld = leading(logits);
@@ -240,8 +227,6 @@ void bind(nb::module_ &m) {
           "scratch"_a.noconvert(), "sums"_a.noconvert(), "bias_sums"_a.noconvert());
     m.def("forward", &forward<T>, "X"_a.noconvert(), "rows"_a.noconvert().none(), "begin"_a, "end"_a, "W"_a.noconvert(),
           "bias"_a.noconvert(), "scratch"_a.noconvert(), "z"_a.noconvert());
-    m.def("backward", &backward<T>, "X"_a.noconvert(), "rows"_a.noconvert().none(), "begin"_a, "end"_a,
-          "residuals"_a.noconvert(), "scratch"_a.noconvert(), "sums"_a.noconvert(), "bias_sums"_a.noconvert());
     m.def("softmax_xent", &softmax_xent<T>, "logits"_a.noconvert(), "labels"_a.noconvert(),
           "weights"_a.noconvert().none() = nb::none(), "rows"_a.noconvert().none() = nb::none(), "begin"_a, "end"_a);
 }

@@ -58,20 +58,28 @@ inline void forward_block(const Source &X, std::size_t begin, std::size_t m, con
 }
 
 template <typename T>
-inline void backward_block(const T *residuals, std::size_t ld, std::size_t m, std::size_t K, std::size_t dp,
-                           Scratch<T> &scratch) {
+inline void backward_block(std::size_t m, std::size_t K, std::size_t dp, Scratch<T> &scratch) {
+    constexpr std::size_t ld = Scratch<T>::ld;
     class_tiles(K, tile_backward, [&](std::size_t k, int count) {
-        backward_classes<T, tile_backward>(count, scratch.packed, dp, residuals + k * ld, ld, m, scratch.gradient + k * dp);
+        backward_classes<T, tile_backward>(count, scratch.packed, dp, scratch.z + k * ld, ld, m, scratch.gradient + k * dp);
     });
 }
 
+// Rows i to i + m: their loss and hits; their residuals' products with X go into the scratch's gradient, and their sums
+// into bias_sums.
 template <typename T>
-inline void add_residuals(const T *residuals, std::size_t ld, std::size_t m, std::size_t K, double *bias_sums) {
+inline BlockSums gather_block(const Source &X, const Labels &labels, std::size_t i, std::size_t m, const T *W, const T *bias,
+                              std::size_t K, std::size_t dp, Scratch<T> &scratch, double *bias_sums) {
+    constexpr std::size_t ld = Scratch<T>::ld;
+    forward_block<T>(X, i, m, W, bias, K, dp, scratch);
+    const BlockSums block = softmax_xent<T>(scratch.z, ld, labels, i, i + m, K);
+    backward_block<T>(m, K, dp, scratch);
     for (std::size_t k = 0; k < K; ++k) {
         T part{0};
-        for (std::size_t i = 0; i < m; ++i) part += residuals[k * ld + i];
+        for (std::size_t row = 0; row < m; ++row) part += scratch.z[k * ld + row];
         bias_sums[k] += static_cast<double>(part);
     }
+    return block;
 }
 
 // The gradient gathered in T is added to `sums` (K, d) in double, and starts again from 0.
@@ -93,12 +101,9 @@ BlockSums fused(const Source &X, const Labels &labels, std::size_t begin, std::s
     std::size_t waiting = 0;
     for (std::size_t i = begin; i < end; i += block_rows) {
         const std::size_t m = smaller(block_rows, end - i);
-        forward_block<T>(X, i, m, W, bias, K, dp, scratch);
-        const BlockSums block = softmax_xent<T>(scratch.z, Scratch<T>::ld, labels, i, i + m, K);
+        const BlockSums block = gather_block<T>(X, labels, i, m, W, bias, K, dp, scratch, bias_sums);
         total.loss += block.loss;
         total.correct += block.correct;
-        backward_block<T>(scratch.z, Scratch<T>::ld, m, K, dp, scratch);
-        add_residuals<T>(scratch.z, Scratch<T>::ld, m, K, bias_sums);
         if (waiting += m; waiting + block_rows > flush_rows) {
             flush<T>(scratch, X.d, dp, K, sums);
             waiting = 0;
@@ -119,27 +124,6 @@ void forward(const Source &X, std::size_t begin, std::size_t end, const T *W, co
         forward_block<T>(X, i, m, W, bias, K, dp, scratch);
         for (std::size_t k = 0; k < K; ++k) std::memcpy(z + k * ld + (i - begin), scratch.z + k * Scratch<T>::ld, m * sizeof(T));
     }
-}
-
-// Residuals r[k * ld + i] of row begin + i < end, times X, added to sums (K, d) and bias_sums (K,).
-template <typename T>
-void backward(const Source &X, std::size_t begin, std::size_t end, const T *r, std::size_t ld, std::size_t K, void *memory,
-              double *sums, double *bias_sums) {
-    const std::size_t dp = padded<T>(X.d);
-    Scratch<T> scratch(memory, dp, K);
-    fill(scratch.gradient, K * dp, T{0});
-    std::size_t waiting = 0;
-    for (std::size_t i = begin; i < end; i += block_rows) {
-        const std::size_t m = smaller(block_rows, end - i);
-        for (std::size_t row = 0; row < m; ++row) pack_row<T>(X, i + row, dp, scratch.packed + row * dp);
-        backward_block<T>(r + (i - begin), ld, m, K, dp, scratch);
-        add_residuals<T>(r + (i - begin), ld, m, K, bias_sums);
-        if (waiting += m; waiting + block_rows > flush_rows) {
-            flush<T>(scratch, X.d, dp, K, sums);
-            waiting = 0;
-        }
-    }
-    if (waiting > 0) flush<T>(scratch, X.d, dp, K, sums);
 }
 
 // Minibatch steps over the rows of X in their order, batch rows at a time:
@@ -171,12 +155,9 @@ SgdSums sgd(const Source &X, const Labels &labels, std::size_t batch, const Step
         BlockSums here;
         for (std::size_t i = begin; i < end; i += block_rows) {
             const std::size_t m = smaller(block_rows, end - i);
-            forward_block<T>(X, i, m, folded, bias, K, dp, scratch);
-            const BlockSums block = softmax_xent<T>(scratch.z, Scratch<T>::ld, labels, i, i + m, K);
+            const BlockSums block = gather_block<T>(X, labels, i, m, folded, bias, K, dp, scratch, bias_sums);
             here.loss += block.loss;
             here.correct += block.correct;
-            backward_block<T>(scratch.z, Scratch<T>::ld, m, K, dp, scratch);
-            add_residuals<T>(scratch.z, Scratch<T>::ld, m, K, bias_sums);
         }
         double weight = static_cast<double>(end - begin);
         if (labels.weights != nullptr) {

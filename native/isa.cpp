@@ -17,7 +17,6 @@ constexpr Kernels<T> kernels() {
         flush_rows,
         fused<T>,
         forward<T>,
-        backward<T>,
         softmax_xent<T>,
         sgd<T>,
         multiply_add<T>,

@@ -19,8 +19,6 @@ struct Kernels {
                        const T *bias, std::size_t K, void *scratch, double *sums, double *bias_sums);
     void (*forward)(const Source &X, std::size_t begin, std::size_t end, const T *W, const T *bias, std::size_t K,
                     void *scratch, T *z, std::size_t ld);
-    void (*backward)(const Source &X, std::size_t begin, std::size_t end, const T *residuals, std::size_t ld,
-                     std::size_t K, void *scratch, double *sums, double *bias_sums);
     BlockSums (*softmax_xent)(T *z, std::size_t ld, const Labels &labels, std::size_t begin, std::size_t end,
                               std::size_t K);
     SgdSums (*sgd)(const Source &X, const Labels &labels, std::size_t batch, const Step &step, std::size_t K,

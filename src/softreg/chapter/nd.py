@@ -178,7 +178,7 @@ class NDArray:
     def __eq__(self, other: object) -> NDArray:  # type: ignore[override]  # elementwise: 0 and 1, to be summed
         return NDArray(np.asarray(self._data == _data(other), dtype=np.float32))
 
-    def __ne__(self, other: object) -> NDArray:  # type: ignore[override]
+    def __ne__(self, other: object) -> NDArray:  # type: ignore[override]  # as above
         return NDArray(np.asarray(self._data != _data(other), dtype=np.float32))
 
     def __repr__(self) -> str:

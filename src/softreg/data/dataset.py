@@ -79,9 +79,7 @@ class Dataset:
         check_finite(X)
         put("X", X)
 
-        classes = np.asarray(self.classes)
-        if classes.dtype.kind == "O" and all(isinstance(c, str) for c in classes):
-            classes = classes.astype(str)
+        classes = _plain(self.classes)
         if classes.ndim != 1 or len(classes) < 2:
             raise LabelError(f"classes are {classes.tolist()!r}; expected a list of at least two")
         if classes.dtype.kind not in "biuU":
@@ -140,9 +138,7 @@ class Dataset:
         LabelError
             Where a label is not among the given classes, or the labels are neither strings, integers nor booleans.
         """
-        labels = np.asarray(labels)
-        if labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels):
-            labels = labels.astype(str)
+        labels = _plain(labels)
         if labels.dtype.kind not in "biuU":
             raise LabelError(f"labels have dtype {labels.dtype}; expected strings, integers or booleans")
         if labels.ndim != 1:
@@ -150,7 +146,7 @@ class Dataset:
         if "classes" not in fields:
             classes, codes = np.unique(labels, return_inverse=True)
             return cls(np.asarray(X), codes, classes, **fields)
-        classes = np.asarray(fields.pop("classes"))
+        classes = _plain(fields.pop("classes"))
         if classes.ndim != 1 or len(classes) < 2:
             raise LabelError(f"classes are {classes.tolist()!r}; expected a list of at least two")
         order = np.argsort(classes)
@@ -181,6 +177,12 @@ class Dataset:
 
     def __repr__(self) -> str:
         return f"Dataset({self.n_rows} rows, {self.n_features} features, {self.n_classes} classes, {self.X.dtype})"
+
+
+def _plain(labels: ArrayLike) -> NDArray[Any]:
+    """Labels as an array; text that came as Python objects as an array of text."""
+    labels = np.asarray(labels)
+    return labels.astype(str) if labels.dtype.kind == "O" and all(isinstance(v, str) for v in labels) else labels
 
 
 def check_finite(X: NDArray[Any], name: str = "X") -> None:

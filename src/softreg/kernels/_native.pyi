@@ -29,16 +29,6 @@ def forward(
     scratch: NDArray[np.uint8],
     z: NDArray[Any],
 ) -> None: ...
-def backward(
-    X: NDArray[Any],
-    rows: Rows,
-    begin: int,
-    end: int,
-    residuals: NDArray[Any],
-    scratch: NDArray[np.uint8],
-    sums: NDArray[np.float64],
-    bias_sums: NDArray[np.float64],
-) -> None: ...
 def softmax_xent(
     logits: NDArray[Any],
     labels: NDArray[np.int32],

@@ -2,7 +2,6 @@
 
 try:
     from softreg.kernels._native import (
-        backward,
         choose,
         forward,
         fused,
@@ -22,7 +21,6 @@ except ImportError as error:  # pragma: no cover - only a broken installation ge
     ) from error
 
 __all__ = [
-    "backward",
     "choose",
     "forward",
     "fused",

@@ -272,7 +272,7 @@ def _fused(rows: Rows, classes: _Classes, begin: int, end: int) -> Sums:
 def _blocks(
     rows: Rows, classes: _Classes, begin: int, end: int
 ) -> Iterator[tuple[Rows, int, int, NDArray[Any], NDArray[Any]]]:
-    """Yield blocks of a chunk: rows that the kernels can read and their span in them, X widened, logits (K, ≥ span).
+    """Yield blocks of a chunk: rows with labels that the kernels read, their span, X widened, and logits (K, ≥ span).
 
     X is widened for many classes only: for few it never leaves the kernel, and an empty array stands here.
     """
@@ -283,13 +283,14 @@ def _blocks(
     packed = np.empty((0 if classes.few else size, classes.d), T)
     scratch = classes.scratch() if classes.few else None
     for start in range(begin, end, size):
-        part, first, last = rows.readable(start, min(start + size, end))
-        m = last - first
+        stop = min(start + size, end)
         if scratch is not None:
+            part, first, last = rows.readable(start, stop)
             native.forward(part.X, part.index, first, last, classes.W, classes.b, scratch, z)
             yield part, first, last, packed, z
         else:
-            packed[:m] = rows.X[start : start + m] if rows.index is None else rows.X[rows.index[start : start + m]]
+            m = stop - start
+            packed[:m] = rows.X[start:stop] if rows.index is None else rows.X[rows.index[start:stop]]
             np.matmul(classes.W[:, : classes.d], packed[:m].T, out=z[:, :m])
             z[:, :m] += classes.b[:, None]
-            yield part, first, last, packed[:m], z
+            yield rows, start, stop, packed[:m], z

@@ -33,7 +33,10 @@ class Status(enum.Enum):
 
 
 class State(Protocol):
-    """What every solver's state tells the loop. A state is never changed; a step makes the next one."""
+    """What every solver's state tells the loop. A state is never changed; a step makes the next one.
+
+    The figures are those of a `Step`, which says what they are.
+    """
 
     @property
     def theta(self) -> Vector: ...  # noqa: D102
