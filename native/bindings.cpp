@@ -79,6 +79,8 @@ using In2 = nb::ndarray<const T, nb::numpy, nb::ndim<2>, nb::c_contig, nb::devic
 // Class by class: rows of memory that may lie further apart than they are long.
 template <typename T>
 using ByClass = nb::ndarray<T, nb::numpy, nb::ndim<2>, nb::device::cpu>;
+template <typename T>
+using ByClassIn = nb::ndarray<const T, nb::numpy, nb::ndim<2>, nb::device::cpu, nb::ro>;
 using Features = nb::ndarray<nb::numpy, nb::ndim<2>, nb::device::cpu, nb::ro>;
 using Rows = std::optional<In1<std::int64_t>>;
 using Weights = std::optional<In1<double>>;
@@ -88,8 +90,8 @@ void check(bool holds, const char *otherwise) {
     if (!holds) throw nb::value_error(otherwise);
 }
 
-template <typename T>
-std::size_t leading(const ByClass<T> &z) {
+template <typename Array>
+std::size_t leading(const Array &z) {
     check(z.shape(1) <= 1 || z.stride(1) == 1, "logits and residuals lie along the rows, class by class");
     check(z.shape(0) <= 1 || z.stride(0) >= static_cast<std::int64_t>(z.shape(1)), "logits and residuals overlap");
     return static_cast<std::size_t>(z.stride(0));
@@ -119,7 +121,7 @@ Source source(const Features &X, const Rows &rows, std::size_t begin, std::size_
         element = Element::i8;
     else
         throw nb::type_error("X has a type that the kernels do not read");
-    check((element == Element::f64) == std::is_same_v<T, double>, "X and W disagree on the arithmetic type");
+    check(element != Element::f64 || std::is_same_v<T, double>, "float64 features need float64 weights");
     const std::ptrdiff_t size = type.bits / 8;
     const std::size_t n = rows ? rows->shape(0) : X.shape(0);
     check(begin <= end && end <= n, "begin and end are outside the rows");
@@ -140,9 +142,10 @@ Labels labelling(const In1<std::int32_t> &labels, const Weights &weights, const 
 }
 
 template <typename T>
-void check_sizes(std::size_t d, std::size_t K, const Bytes &scratch, const Out2<double> &sums, const Out1<double> &bias_sums) {
+void check_sizes(std::size_t d, std::size_t K, std::size_t held, const Bytes &scratch, const Out2<double> &sums,
+                 const Out1<double> &bias_sums) {
     check(K > 0, "there are no classes");
-    check(scratch.shape(0) >= kernels<T>().scratch(d, K), "scratch is too small");
+    check(scratch.shape(0) >= kernels<T>().scratch(d, held), "scratch is too small");
     check(sums.shape(0) == K && sums.shape(1) == d && bias_sums.shape(0) == K, "sums have another shape");
 }
 
@@ -154,7 +157,7 @@ std::pair<double, double> fused(Features X, Rows rows, In1<std::int32_t> labels,
                                 Out1<double> bias_sums) {
     const Source from = source<T>(X, rows, begin, end);
     const std::size_t K = bias.shape(0);
-    check_sizes<T>(from.d, K, scratch, sums, bias_sums);
+    check_sizes<T>(from.d, K, K, scratch, sums, bias_sums);
     check(W.shape(0) == K && W.shape(1) == kernels<T>().padded(from.d), "W has another shape");
     const Labels all = labelling(labels, weights, rows, begin, end, X.shape(0), K);
     nb::gil_scoped_release nogil;
@@ -193,6 +196,50 @@ std::pair<double, double> softmax_xent(ByClass<T> logits, In1<std::int32_t> labe
     return {total.loss, total.correct};
 }
 
+template <typename T>
+void softmax(ByClass<T> logits, std::size_t n) {
+    const std::size_t K = logits.shape(0), ld = leading(logits);
+    check((n + 15) / 16 * 16 <= logits.shape(1), "logits need a column for each row, up to a multiple of 16");
+    check(K > 0 || n == 0, "there are no classes");
+    nb::gil_scoped_release nogil;
+    kernels<T>().softmax(logits.data(), ld, n, K);
+}
+
+// probs and change lie alike: a column for each row, up to a multiple of 16.
+template <typename T>
+void softmax_change(ByClassIn<T> probs, ByClass<T> change, Weights weights, Rows rows, std::size_t begin, std::size_t end) {
+    const std::size_t K = probs.shape(0), ld = leading(change);
+    check(change.shape(0) == K && change.shape(1) == probs.shape(1), "the change has another shape than the probabilities");
+    check(K <= 1 || leading(probs) == ld, "the change lies otherwise than the probabilities");
+    check(begin <= end && (end - begin + 15) / 16 * 16 <= probs.shape(1), "a column is missing for a row, up to a multiple of 16");
+    check(!rows || end <= rows->shape(0), "end is outside the rows");
+    if (weights)
+        for (std::size_t i = begin; i < end; ++i) {
+            const std::int64_t at = rows ? rows->data()[i] : static_cast<std::int64_t>(i);
+            check(at >= 0 && static_cast<std::size_t>(at) < weights->shape(0), "a row is outside the weights");
+        }
+    const Labels weighing{nullptr, weights ? weights->data() : nullptr, pointer(rows)};
+    nb::gil_scoped_release nogil;
+    kernels<T>().softmax_change(probs.data(), change.data(), ld, weighing, begin, end, K);
+}
+
+template <typename T>
+void curvature(Features X, Rows rows, Weights weights, std::size_t begin, std::size_t end, ByClassIn<T> probs, In2<T> V,
+               In1<T> bias, Bytes scratch, Out2<double> sums, Out1<double> bias_sums) {
+    const Source from = source<T>(X, rows, begin, end);
+    const std::size_t K = probs.shape(0), all = bias.shape(0);
+    check(K > 0 && all % K == 0, "directions are not a multiple of the classes");
+    check(probs.shape(1) == end - begin, "probabilities are not as many as the rows");
+    check_sizes<T>(from.d, all, all + K, scratch, sums, bias_sums);
+    check(V.shape(0) == all && V.shape(1) == kernels<T>().padded(from.d), "V has another shape");
+    check(!weights || weights->shape(0) == X.shape(0), "weights are not as many as the rows");
+    const std::size_t ld = leading(probs);
+    const Labels weighing{nullptr, weights ? weights->data() : nullptr, pointer(rows)};
+    nb::gil_scoped_release nogil;
+    kernels<T>().curvature(from, weighing, begin, end, probs.data(), ld, V.data(), bias.data(), all / K, K,
+                           scratch.data(), sums.data(), bias_sums.data());
+}
+
 // Returns sums of losses, hits, weights and penalties; W, b are stepped in place, folded and bias are scratch.
 template <typename T>
 std::tuple<double, double, double, double> sgd(Features X, Rows rows, In1<std::int32_t> labels, Weights weights,
@@ -202,7 +249,7 @@ std::tuple<double, double, double, double> sgd(Features X, Rows rows, In1<std::i
     const std::size_t n = rows ? rows->shape(0) : X.shape(0);
     const Source from = source<T>(X, rows, 0, n);
     const std::size_t K = b.shape(0);
-    check_sizes<T>(from.d, K, scratch, W, bias_sums);
+    check_sizes<T>(from.d, K, K, scratch, W, bias_sums);
     check(folded.shape(0) == K && folded.shape(1) == kernels<T>().padded(from.d) && bias.shape(0) == K, "folded weights have another shape");
     check(scale.shape(0) == from.d && shift.shape(0) == from.d, "scale and shift are not as many as the features");
     check(batch > 0 && batch <= kernels<T>().longest_batch, "a batch is too long for one gradient in T");
@@ -227,6 +274,12 @@ void bind(nb::module_ &m) {
           "scratch"_a.noconvert(), "sums"_a.noconvert(), "bias_sums"_a.noconvert());
     m.def("forward", &forward<T>, "X"_a.noconvert(), "rows"_a.noconvert().none(), "begin"_a, "end"_a, "W"_a.noconvert(),
           "bias"_a.noconvert(), "scratch"_a.noconvert(), "z"_a.noconvert());
+    m.def("softmax", &softmax<T>, "logits"_a.noconvert(), "n"_a);
+    m.def("softmax_change", &softmax_change<T>, "probs"_a.noconvert(), "change"_a.noconvert(),
+          "weights"_a.noconvert().none(), "rows"_a.noconvert().none(), "begin"_a, "end"_a);
+    m.def("curvature", &curvature<T>, "X"_a.noconvert(), "rows"_a.noconvert().none(), "weights"_a.noconvert().none(),
+          "begin"_a, "end"_a, "probs"_a.noconvert(), "V"_a.noconvert(), "bias"_a.noconvert(), "scratch"_a.noconvert(),
+          "sums"_a.noconvert(), "bias_sums"_a.noconvert());
     m.def("softmax_xent", &softmax_xent<T>, "logits"_a.noconvert(), "labels"_a.noconvert(),
           "weights"_a.noconvert().none() = nb::none(), "rows"_a.noconvert().none() = nb::none(), "begin"_a, "end"_a);
 }

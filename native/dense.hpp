@@ -39,30 +39,46 @@ struct Scratch {
 
 // ---- passes ---------------------------------------------------------------------------------------------------------
 
+// One tile of packed rows x times the classes of W, into their columns of z.
+template <typename T>
+inline void forward_rows_of(const T *x, const T *W, const T *bias, std::size_t K, std::size_t dp, T *z) {
+    class_tiles(K, tile_classes, [&](std::size_t k, int count) {
+        forward_rows<T, tile_classes, tile_rows>(count, x, dp, W + k * dp, bias + k, z + k * Scratch<T>::ld, Scratch<T>::ld);
+    });
+}
+
+// Rows are packed and multiplied a tile at a time, while they are in the nearest cache.
 template <typename T>
 inline void forward_block(const Source &X, std::size_t begin, std::size_t m, const T *W, const T *bias, std::size_t K,
-                          std::size_t dp, Scratch<T> &scratch) {
+                          std::size_t dp, T *packed, T *z) {
     for (std::size_t i = 0; i < m; i += tile_rows) {
-        T *x = scratch.packed + i * dp;
+        T *x = packed + i * dp;
         for (std::size_t r = 0; r < tile_rows; ++r) {
             if (i + r < m)
                 pack_row<T>(X, begin + i + r, dp, x + r * dp);
             else
                 fill(x + r * dp, dp, T{0});
         }
-        class_tiles(K, tile_classes, [&](std::size_t k, int count) {
-            forward_rows<T, tile_classes, tile_rows>(count, x, dp, W + k * dp, bias + k, scratch.z + k * Scratch<T>::ld + i,
-                                                     Scratch<T>::ld);
-        });
+        forward_rows_of<T>(x, W, bias, K, dp, z + i);
     }
 }
 
 template <typename T>
-inline void backward_block(std::size_t m, std::size_t K, std::size_t dp, Scratch<T> &scratch) {
+inline void backward_block(std::size_t m, std::size_t K, std::size_t dp, const T *packed, const T *z, T *gradient) {
     constexpr std::size_t ld = Scratch<T>::ld;
     class_tiles(K, tile_backward, [&](std::size_t k, int count) {
-        backward_classes<T, tile_backward>(count, scratch.packed, dp, scratch.z + k * ld, ld, m, scratch.gradient + k * dp);
+        backward_classes<T, tile_backward>(count, packed, dp, z + k * ld, ld, m, gradient + k * dp);
     });
+}
+
+// Sums over the block's rows.
+template <typename T>
+inline void add_rows(std::size_t m, std::size_t K, const T *z, double *sums) {
+    for (std::size_t k = 0; k < K; ++k) {
+        T part{0};
+        for (std::size_t row = 0; row < m; ++row) part += z[k * Scratch<T>::ld + row];
+        sums[k] += static_cast<double>(part);
+    }
 }
 
 // Rows i to i + m: their loss and hits; their residuals' products with X go into the scratch's gradient, and their sums
@@ -70,15 +86,10 @@ inline void backward_block(std::size_t m, std::size_t K, std::size_t dp, Scratch
 template <typename T>
 inline BlockSums gather_block(const Source &X, const Labels &labels, std::size_t i, std::size_t m, const T *W, const T *bias,
                               std::size_t K, std::size_t dp, Scratch<T> &scratch, double *bias_sums) {
-    constexpr std::size_t ld = Scratch<T>::ld;
-    forward_block<T>(X, i, m, W, bias, K, dp, scratch);
-    const BlockSums block = softmax_xent<T>(scratch.z, ld, labels, i, i + m, K);
-    backward_block<T>(m, K, dp, scratch);
-    for (std::size_t k = 0; k < K; ++k) {
-        T part{0};
-        for (std::size_t row = 0; row < m; ++row) part += scratch.z[k * ld + row];
-        bias_sums[k] += static_cast<double>(part);
-    }
+    forward_block<T>(X, i, m, W, bias, K, dp, scratch.packed, scratch.z);
+    const BlockSums block = softmax_xent<T>(scratch.z, Scratch<T>::ld, labels, i, i + m, K);
+    backward_block<T>(m, K, dp, scratch.packed, scratch.z, scratch.gradient);
+    add_rows<T>(m, K, scratch.z, bias_sums);
     return block;
 }
 
@@ -121,9 +132,40 @@ void forward(const Source &X, std::size_t begin, std::size_t end, const T *W, co
     Scratch<T> scratch(memory, dp, K);
     for (std::size_t i = begin; i < end; i += block_rows) {
         const std::size_t m = smaller(block_rows, end - i);
-        forward_block<T>(X, i, m, W, bias, K, dp, scratch);
+        forward_block<T>(X, i, m, W, bias, K, dp, scratch.packed, scratch.z);
         for (std::size_t k = 0; k < K; ++k) std::memcpy(z + k * ld + (i - begin), scratch.z + k * Scratch<T>::ld, m * sizeof(T));
     }
+}
+
+// Rows [begin, end): products of the loss's Hessian with `vectors` directions V (vectors · K, dp), `bias` (vectors · K,),
+// added to sums (vectors · K, d) and bias_sums (vectors · K,):
+//
+//     u = V x + bias      t = w (diag(p) − p pᵀ) u      sums += t xᵀ
+//
+// probs[k * ld + i − begin] are the probabilities at which the Hessian is taken. Scratch is for (vectors + 1) · K classes.
+template <typename T>
+void curvature(const Source &X, const Labels &labels, std::size_t begin, std::size_t end, const T *probs, std::size_t ld,
+               const T *V, const T *bias, std::size_t vectors, std::size_t K, void *memory, double *sums, double *bias_sums) {
+    const std::size_t dp = padded<T>(X.d), all = vectors * K;
+    Scratch<T> scratch(memory, dp, all + K);
+    T *p = scratch.z, *u = p + K * Scratch<T>::ld;
+    fill(scratch.gradient, all * dp, T{0});
+    fill(p, K * Scratch<T>::ld, T{0});
+    std::size_t waiting = 0;
+    for (std::size_t i = begin; i < end; i += block_rows) {
+        const std::size_t m = smaller(block_rows, end - i);
+        for (std::size_t k = 0; k < K; ++k) std::memcpy(p + k * Scratch<T>::ld, probs + k * ld + (i - begin), m * sizeof(T));
+        forward_block<T>(X, i, m, V, bias, all, dp, scratch.packed, u);
+        for (std::size_t v = 0; v < vectors; ++v)
+            softmax_change<T>(p, u + v * K * Scratch<T>::ld, Scratch<T>::ld, labels, i, i + m, K);
+        backward_block<T>(m, all, dp, scratch.packed, u, scratch.gradient);
+        add_rows<T>(m, all, u, bias_sums);
+        if (waiting += m; waiting + block_rows > flush_rows) {
+            flush<T>(scratch, X.d, dp, all, sums);
+            waiting = 0;
+        }
+    }
+    if (waiting > 0) flush<T>(scratch, X.d, dp, all, sums);
 }
 
 // Minibatch steps over the rows of X in their order, batch rows at a time:

@@ -18,6 +18,9 @@ constexpr Kernels<T> kernels() {
         fused<T>,
         forward<T>,
         softmax_xent<T>,
+        softmax<T>,
+        softmax_change<T>,
+        curvature<T>,
         sgd<T>,
         multiply_add<T>,
     };

@@ -55,27 +55,41 @@ inline float widen_brain(std::uint16_t bits) {
     return value;
 }
 
-inline void widen_halves(const unsigned char *from, std::size_t d, float *to) {
+template <typename T>
+inline void widen_halves(const unsigned char *from, std::size_t d, T *to) {
     std::size_t j = 0;
+    if constexpr (std::is_same_v<T, float>) {
 #if defined(__AVX512F__)
-    for (; j + 16 <= d; j += 16)
-        _mm512_storeu_ps(to + j, _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i *>(from + 2 * j))));
+        for (; j + 16 <= d; j += 16)
+            _mm512_storeu_ps(to + j, _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i *>(from + 2 * j))));
 #elif defined(__F16C__)
-    for (; j + 8 <= d; j += 8)
-        _mm256_storeu_ps(to + j, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(from + 2 * j))));
+        for (; j + 8 <= d; j += 8)
+            _mm256_storeu_ps(to + j, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(from + 2 * j))));
 #endif
+    }
     for (; j < d; ++j) {
         std::uint16_t bits;
         std::memcpy(&bits, from + 2 * j, sizeof bits);
-        to[j] = widen_half(bits);
+        to[j] = static_cast<T>(widen_half(bits));
     }
 }
 
-inline void widen_brains(const unsigned char *from, std::size_t d, float *to) {
+template <typename T>
+inline void widen_brains(const unsigned char *from, std::size_t d, T *to) {
     for (std::size_t j = 0; j < d; ++j) {
         std::uint16_t bits;
         std::memcpy(&bits, from + 2 * j, sizeof bits);
-        to[j] = widen_brain(bits);
+        to[j] = static_cast<T>(widen_brain(bits));
+    }
+}
+
+// Through memcpy: floats in a file may lie at any address.
+template <typename T>
+inline void widen_floats(const unsigned char *from, std::size_t d, T *to) {
+    for (std::size_t j = 0; j < d; ++j) {
+        float value;
+        std::memcpy(&value, from + sizeof value * j, sizeof value);
+        to[j] = static_cast<T>(value);
     }
 }
 
@@ -129,16 +143,16 @@ inline void pack_row(const Source &X, std::size_t i, std::size_t dp, T *to) {
         const std::size_t bytes = X.d * size, ahead = larger(1, prefetch_bytes / larger(bytes, 1));
         const unsigned char *next = X.row(smaller(i + ahead, X.n - 1));
         for (std::size_t j = 0; j < bytes; j += cache_line) __builtin_prefetch(next + j, 0, 2);
-        if constexpr (std::is_same_v<T, float>) {
-            switch (X.element) {
-                case Element::u8: widen_run<T, unsigned char>(from, X.d, to); break;
-                case Element::i8: widen_run<T, signed char>(from, X.d, to); break;
-                case Element::f16: widen_halves(from, X.d, to); break;
-                case Element::bf16: widen_brains(from, X.d, to); break;
-                default: std::memcpy(to, from, X.d * sizeof(T)); break;
-            }
-        } else {
-            std::memcpy(to, from, X.d * sizeof(T));
+        switch (X.element) {
+            case Element::u8: widen_run<T, unsigned char>(from, X.d, to); break;
+            case Element::i8: widen_run<T, signed char>(from, X.d, to); break;
+            case Element::f16: widen_halves<T>(from, X.d, to); break;
+            case Element::bf16: widen_brains<T>(from, X.d, to); break;
+            case Element::f32: widen_floats<T>(from, X.d, to); break;
+            default:
+                // float64 never goes to float: the border refuses it.
+                if constexpr (std::is_same_v<T, double>) std::memcpy(to, from, X.d * sizeof(T));
+                break;
         }
     } else {
         for (std::size_t j = 0; j < X.d; ++j)

@@ -80,5 +80,50 @@ BlockSums softmax_xent(T *z, std::size_t ld, const Labels &labels, std::size_t b
     return sums;
 }
 
+// Logits z[k * ld + i] of n rows become their probabilities; up to the next whole vector of rows is written. Rows for which
+// there are none, as above, become nan.
+template <typename T>
+void softmax(T *z, std::size_t ld, std::size_t n, std::size_t K) {
+    using V = Vector<T>;
+    for (std::size_t i = 0; i < n; i += lanes<T>) {
+        T *column = z + i;
+        V peak = load<T>(column);
+        for (std::size_t k = 1; k < K; ++k) {
+            const V zk = load<T>(column + k * ld);
+            peak = zk > peak ? zk : peak;
+        }
+        V total = peak - peak;  // 0, or nan where the maximum is nan or infinite
+        for (std::size_t k = 0; k < K; ++k) {
+            const V e = exp_nonpositive<T>(load<T>(column + k * ld) - peak);
+            total += e;
+            store<T>(column + k * ld, e);
+        }
+        const V factor = T(1) / total;
+        for (std::size_t k = 0; k < K; ++k) store<T>(column + k * ld, load<T>(column + k * ld) * factor);
+    }
+}
+
+// A change u of the logits becomes that of the weighted residuals: t = w (diag(p) − p pᵀ) u. Up to the next whole vector of
+// rows is read and written.
+template <typename T>
+void softmax_change(const T *p, T *u, std::size_t ld, const Labels &labels, std::size_t begin, std::size_t end, std::size_t K) {
+    using V = Vector<T>;
+    for (std::size_t i = begin; i < end; i += lanes<T>) {
+        const std::size_t at = i - begin;
+        T w_lanes[lanes<T>] = {};
+        for (std::size_t lane = 0, m = smaller(lanes<T>, end - i); lane < m; ++lane)
+            w_lanes[lane] = labels.weights == nullptr ? T{1} : static_cast<T>(labels.weights[labels.at(i + lane)]);
+        V w;
+        std::memcpy(&w, w_lanes, sizeof w);
+        const auto absent = w == V{};
+        V mean{};
+        for (std::size_t k = 0; k < K; ++k) mean += load<T>(p + k * ld + at) * load<T>(u + k * ld + at);
+        for (std::size_t k = 0; k < K; ++k) {
+            const V t = w * load<T>(p + k * ld + at) * (load<T>(u + k * ld + at) - mean);
+            store<T>(u + k * ld + at, absent ? V{} : t);
+        }
+    }
+}
+
 }  // namespace
 }  // namespace softreg::SOFTREG_ISA

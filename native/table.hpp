@@ -21,6 +21,12 @@ struct Kernels {
                     void *scratch, T *z, std::size_t ld);
     BlockSums (*softmax_xent)(T *z, std::size_t ld, const Labels &labels, std::size_t begin, std::size_t end,
                               std::size_t K);
+    void (*softmax)(T *z, std::size_t ld, std::size_t n, std::size_t K);
+    void (*softmax_change)(const T *p, T *u, std::size_t ld, const Labels &labels, std::size_t begin, std::size_t end,
+                           std::size_t K);
+    void (*curvature)(const Source &X, const Labels &labels, std::size_t begin, std::size_t end, const T *probs,
+                      std::size_t ld, const T *V, const T *bias, std::size_t vectors, std::size_t K, void *scratch,
+                      double *sums, double *bias_sums);
     SgdSums (*sgd)(const Source &X, const Labels &labels, std::size_t batch, const Step &step, std::size_t K,
                    void *scratch, T *folded, T *bias, double *W, double *b, double *bias_sums);
     // For benchmarks: see dense.hpp.

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 
 __all__ = [
     "BoundedObjective",
+    "Curvature",
+    "CurvedObjective",
     "Gap",
+    "HessianObjective",
     "Matrix",
     "Objective",
     "Point",
@@ -102,6 +105,31 @@ class PreconditionedObjective(Objective, Protocol):
 
     def preconditioner(self, theta: Vector, *, coarse: bool) -> Callable[[Vector], Vector]:
         """Return v ↦ M⁻¹ v, M positive definite and like the Hessian at theta; a coarse one costs less."""
+        ...
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """The Hessian at a point, or that of some of the rows there, as a product; and what it costs in passes."""
+
+    product: Callable[[Vector], Vector]  # (size,) ↦ (size,), or (size, m) ↦ (size, m)
+    passes: float  # to make it
+    passes_each: float  # for the product with each vector
+
+
+class CurvedObjective(PreconditionedObjective, Protocol):
+    """An objective that can be multiplied by its Hessian."""
+
+    def curvature(self, theta: Vector, share: float = 1.0) -> Curvature:
+        """Return the Hessian at theta, of the data or as estimated from a share of them."""
+        ...
+
+
+class HessianObjective(CurvedObjective, Protocol):
+    """An objective small enough for its Hessian to be written down."""
+
+    def hessian(self, theta: Vector) -> Matrix:
+        """Return the Hessian at theta, (size, size)."""
         ...
 
 

@@ -247,6 +247,77 @@ def test_logits_come_once_for_every_row(n: int, K: int) -> None:
     np.testing.assert_allclose(z, (rows.X @ W + b).T, rtol=1e-5, atol=1e-5)
 
 
+# ---- curvature ------------------------------------------------------------------------------------------------------
+
+
+def expected_curvature(
+    rows: kernels.Rows, W: NDArray[Any], b: NDArray[Any], V: NDArray[Any], v: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    index = slice(None) if rows.index is None else rows.index
+    X = rows.X[index].astype(float)
+    w = None if rows.weights is None else rows.weights[index]
+    z = (X @ W + b).T
+    probs = np.exp(z - z.max(axis=0))
+    probs /= probs.sum(axis=0)
+    K = len(b)
+    parts = [reference.curvature(X, probs, V[:, k : k + K], v[k : k + K], w) for k in range(0, len(v), K)]
+    return probs, np.hstack([part[0] for part in parts]), np.hstack([part[1] for part in parts])
+
+
+def check_curvature(rows: kernels.Rows, W: NDArray[Any], b: NDArray[Any], m: int, n_threads: int | None = None) -> None:
+    rng = np.random.default_rng(5)
+    V, v = rng.normal(size=(len(W), m * len(b))), rng.normal(size=m * len(b))
+    probs, HV, Hv = expected_curvature(rows, W, b, V, v)
+    tolerance = 2e-5 if rows.arithmetic is np.float32 else 1e-12
+    kept = kernels.probabilities(rows, W, b, n_threads)
+    np.testing.assert_allclose(kept, probs, rtol=tolerance, atol=tolerance)
+    for given_probs in (kept, None):
+        sums, v_sums = kernels.curvature(rows, W, b, V, v, probs=given_probs, n_threads=n_threads)
+        np.testing.assert_allclose(sums, HV, atol=tolerance * max(1.0, np.abs(HV).max(initial=0)))
+        np.testing.assert_allclose(v_sums, Hv, atol=tolerance * max(1.0, np.abs(HV).max(initial=0)))
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "bfloat16"])
+@pytest.mark.parametrize(
+    ("n", "d", "K", "m"), [(0, 3, 2, 1), (1, 1, 2, 2), (5, 17, 3, 1), (257, 30, 10, 3), (90, 7, 65, 2), (40, 5, 30, 3)]
+)
+def test_the_curvature_pass_is_the_definition_for_every_type_and_shape(
+    instruction_set: str, dtype: str, n: int, d: int, K: int, m: int
+) -> None:
+    check_curvature(*problem(n, d, K, dtype), m)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float64", "int32", "bfloat16"])
+@pytest.mark.parametrize("K", [3, 80])
+def test_the_curvature_pass_takes_rows_by_index_with_their_weights(instruction_set: str, dtype: str, K: int) -> None:
+    rows, W, b = problem(100, 9, K, dtype)
+    rng = np.random.default_rng(1)
+    weights = rng.integers(0, 3, 100).astype(float)
+    check_curvature(kernels.Rows(rows.X, rows.y, weights, rng.integers(0, 100, 230)), W, b, 2)
+
+
+@pytest.mark.parametrize(("d", "K"), [(20, 5), (6, 100)])
+def test_the_bits_of_curvature_are_the_same_for_any_number_of_threads(d: int, K: int) -> None:
+    rows, W, b = problem(9000, d, K, "uint8")
+    with kernels.one_blas_thread():
+        results = [kernels.curvature(rows, W, b, W, b, n_threads=n) for n in (1, 2, 3, 4, 8)]
+    for sums, b_sums in results[1:]:
+        assert sums.tobytes() == results[0][0].tobytes()
+        assert b_sums.tobytes() == results[0][1].tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "float16", "bfloat16", "float32"])
+def test_short_types_can_be_computed_in_float64(instruction_set: str, dtype: str) -> None:
+    rows, W, b = problem(300, 33, 4, dtype)
+    for lying in ("as it is", "strided"):
+        precise = kernels.Rows(variants(rows.X, lying), rows.y, precise=True)
+        sums = kernels.fused(precise, W, b)
+        loss, _, gW, _ = expected(rows, W, b)
+        assert sums.loss == pytest.approx(loss, rel=1e-14)
+        np.testing.assert_allclose(sums.W, gW, rtol=1e-12, atol=1e-11)
+        check_curvature(precise, W, b, 1)
+
+
 @given(st.integers(0, 10**7))
 def test_chunks_cover_all_rows_in_order(n: int) -> None:
     spans = passes.chunks(n)

@@ -1,13 +1,16 @@
 """What every objective must do: its gradient is its value's, weights are repetitions, rows restrict."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from problems import dataset, objectives
 from softreg import Dataset
-from softreg.kernels import passes
+from softreg.kernels import minibatches
 from softreg.objective import SoftmaxObjective
+from softreg.objective import curvature as curvatures
 
 
 def exact(data: Dataset) -> Dataset:
@@ -31,6 +34,66 @@ def test_the_gradient_is_that_of_the_value(data: Dataset, l2: float) -> None:
         e[i] = h
         slope = (objective.evaluate(theta + e).value - objective.evaluate(theta - e).value) / (2 * h)
         assert grad[i] == pytest.approx(slope, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize(("data", "l2"), objectives())
+def test_the_curvature_is_that_of_the_gradient(data: Dataset, l2: float) -> None:
+    objective = SoftmaxObjective(exact(data), l2)
+    theta = point(objective)
+    directions = np.random.default_rng(1).normal(size=(objective.size, 3))
+    h = 1e-5
+    for number, v in enumerate(directions.T):
+        change = objective.evaluate(theta + h * v).grad - objective.evaluate(theta - h * v).grad
+        product = objective.curvature(theta).product
+        np.testing.assert_allclose(product(v), change / (2 * h), rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(product(directions)[:, number], product(v), rtol=1e-12, atol=1e-14)
+    H = objective.hessian(theta)
+    np.testing.assert_allclose(H @ directions, objective.curvature(theta).product(directions), rtol=1e-9, atol=1e-11)
+    np.testing.assert_array_equal(H, H.T)
+
+
+@pytest.mark.parametrize(("data", "l2"), objectives())
+def test_gradient_and_curvature_are_those_of_automatic_differentiation(data: Dataset, l2: float) -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    objective = SoftmaxObjective(data, l2)
+    theta, v = point(objective), point(objective, 1)
+    X = torch.tensor(data.scale * data.X.astype(float) + data.shift)
+    y = torch.tensor(data.y.astype(np.int64))
+    w = torch.tensor(np.ones(data.n_rows) if data.weights is None else data.weights)
+
+    def value(flat: Any) -> Any:
+        stacked = flat.reshape(-1, data.n_classes)
+        losses = torch.nn.functional.cross_entropy(X @ stacked[:-1] + stacked[-1], y, reduction="none")
+        return (w * losses).sum() / w.sum() + l2 / 2 * (stacked[:-1] ** 2).sum()
+
+    at = torch.tensor(theta, requires_grad=True)
+    (grad,) = torch.autograd.grad(value(at), at, create_graph=True)
+    (hvp,) = torch.autograd.grad(grad @ torch.tensor(v), at)
+    assert objective.evaluate(theta).value == pytest.approx(float(value(at.detach())), rel=1e-6)
+    np.testing.assert_allclose(objective.evaluate(theta).grad, grad.detach().numpy(), atol=2e-6)
+    np.testing.assert_allclose(objective.curvature(theta).product(v), hvp.numpy(), atol=5e-6)
+
+
+@pytest.mark.parametrize("K", [3, 90])
+def test_curvature_is_the_same_whether_probabilities_are_kept_or_not(K: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    objective = SoftmaxObjective(dataset(1, n=500, K=K, dtype="uint8"), 0.1)
+    theta, v = point(objective), point(objective, 1)
+    kept = objective.curvature(theta)
+    monkeypatch.setattr(curvatures, "CACHE_BYTES", 0)
+    recomputed = objective.curvature(theta)
+    assert kept.product(v).tobytes() == recomputed.product(v).tobytes()
+    assert (kept.passes, kept.passes_each) == (0.5, 1.0)
+    assert (recomputed.passes, recomputed.passes_each) == (0.0, 1.5)
+
+
+def test_curvature_of_some_rows_is_that_of_all_on_average() -> None:
+    data = dataset(1, n=40000, d=5, weights=np.random.default_rng(0).integers(0, 3, 40000).astype(float))
+    objective = SoftmaxObjective(data, 0.1)
+    theta, v = point(objective), point(objective, 1)
+    some = objective.curvature(theta, 0.25)
+    assert 0.1 < some.passes_each <= 0.25
+    want = objective.curvature(theta).product(v)
+    np.testing.assert_allclose(some.product(v), want, atol=0.03 * np.abs(want).max())
 
 
 @pytest.mark.parametrize(("data", "l2"), objectives())
@@ -130,7 +193,7 @@ def test_a_sweep_in_pieces_has_the_same_bits(monkeypatch: pytest.MonkeyPatch) ->
     objective = SoftmaxObjective(dataset(8, n=2500, d=3, shift=0.1), 0.01)
     order = np.random.default_rng(1).permutation(2500)
     whole = objective.sweep(point(objective), order, 16, 0.05)
-    monkeypatch.setattr(passes, "UNINTERRUPTED_ROWS", 100)
+    monkeypatch.setattr(minibatches, "UNINTERRUPTED_ROWS", 100)
     pieces = objective.sweep(point(objective), order, 16, 0.05)
     assert whole.theta.tobytes() == pieces.theta.tobytes()
 

@@ -3,7 +3,22 @@
 Each kernel stands twice: natively, which is what runs, and in plain NumPy in `reference`, which is what it must equal.
 """
 
-from softreg.kernels.passes import Rows, Sums, arithmetic, fold, fused, loss, sgd, with_logits
+from softreg.kernels.curvature import curvature, probabilities
+from softreg.kernels.minibatches import sgd
+from softreg.kernels.passes import Rows, Sums, arithmetic, fold, fused, loss, with_logits
 from softreg.kernels.threads import in_order, one_blas_thread
 
-__all__ = ["Rows", "Sums", "arithmetic", "fold", "fused", "in_order", "loss", "one_blas_thread", "sgd", "with_logits"]
+__all__ = [
+    "Rows",
+    "Sums",
+    "arithmetic",
+    "curvature",
+    "fold",
+    "fused",
+    "in_order",
+    "loss",
+    "one_blas_thread",
+    "probabilities",
+    "sgd",
+    "with_logits",
+]

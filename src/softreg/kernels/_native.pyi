@@ -29,6 +29,23 @@ def forward(
     scratch: NDArray[np.uint8],
     z: NDArray[Any],
 ) -> None: ...
+def softmax(logits: NDArray[Any], n: int) -> None: ...
+def softmax_change(
+    probs: NDArray[Any], change: NDArray[Any], weights: Weights, rows: Rows, begin: int, end: int
+) -> None: ...
+def curvature(
+    X: NDArray[Any],
+    rows: Rows,
+    weights: Weights,
+    begin: int,
+    end: int,
+    probs: NDArray[Any],
+    V: NDArray[Any],
+    bias: NDArray[Any],
+    scratch: NDArray[np.uint8],
+    sums: NDArray[np.float64],
+    bias_sums: NDArray[np.float64],
+) -> None: ...
 def softmax_xent(
     logits: NDArray[Any],
     labels: NDArray[np.int32],

@@ -3,6 +3,7 @@
 try:
     from softreg.kernels._native import (
         choose,
+        curvature,
         forward,
         fused,
         instruction_set,
@@ -12,6 +13,8 @@ try:
         padded,
         scratch_bytes,
         sgd,
+        softmax,
+        softmax_change,
         softmax_xent,
     )
 except ImportError as error:  # pragma: no cover - only a broken installation gets here
@@ -22,6 +25,7 @@ except ImportError as error:  # pragma: no cover - only a broken installation ge
 
 __all__ = [
     "choose",
+    "curvature",
     "forward",
     "fused",
     "instruction_set",
@@ -31,5 +35,7 @@ __all__ = [
     "padded",
     "scratch_bytes",
     "sgd",
+    "softmax",
+    "softmax_change",
     "softmax_xent",
 ]

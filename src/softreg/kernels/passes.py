@@ -21,7 +21,18 @@ from numpy.typing import NDArray
 from softreg.kernels import native
 from softreg.kernels.threads import in_order
 
-__all__ = ["Rows", "Sums", "arithmetic", "chunks", "fold", "fused", "loss", "sgd", "with_logits"]
+__all__ = [
+    "Classes",
+    "Rows",
+    "Sums",
+    "arithmetic",
+    "blocks",
+    "chunks",
+    "fold",
+    "fused",
+    "loss",
+    "with_logits",
+]
 
 MAX_CHUNKS = 16
 MIN_CHUNK_ROWS = 2048  # fewer rows stay on one thread: a minibatch is sooner done than shared out
@@ -30,7 +41,6 @@ FEW_BLOCK = 1024  # rows whose logits are held at once
 MANY_LOGITS = 1 << 22  # logits held at once by a thread, for many classes
 CLASS_SLICE = 4096
 CACHE_LINE = 64  # bytes
-UNINTERRUPTED_ROWS = 1 << 16  # of minibatch steps: Ctrl-C is heard between
 
 _SINGLE = {"bool", "uint8", "int8", "uint16", "int16", "float16", "bfloat16", "float32"}  # exact in float32
 _AS_IT_LIES = {"uint8", "int8", "float16", "float32", "float64"}  # what the kernels read in place
@@ -45,9 +55,15 @@ class Rows:
     y: NDArray[np.int32]  # (n,), of all of X
     weights: NDArray[np.float64] | None = None  # as y
     index: NDArray[np.int64] | None = None
+    precise: bool = False  # float64 arithmetic, whatever the type
 
     def __len__(self) -> int:
         return len(self.X) if self.index is None else len(self.index)
+
+    @property
+    def arithmetic(self) -> type[np.float32] | type[np.float64]:
+        """Type of the arithmetic inside a block."""
+        return np.float64 if self.precise else arithmetic(self.X.dtype)
 
     @property
     def in_place(self) -> bool:
@@ -65,7 +81,7 @@ class Rows:
             return self if other is None else replace(self, X=self.X.view(other)), begin, end
         which = slice(begin, end) if self.index is None else self.index[begin:end]
         weights = None if self.weights is None else self.weights[which]
-        return Rows(self.X[which].astype(arithmetic(self.X.dtype)), self.y[which], weights), 0, end - begin
+        return Rows(self.X[which].astype(self.arithmetic), self.y[which], weights), 0, end - begin
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,75 +122,23 @@ def fold(
 
 def fused(rows: Rows, W: NDArray[np.float64], b: NDArray[np.float64], n_threads: int | None = None) -> Sums:
     """Loss and gradient sums in one pass over X. W and b are folded already."""
-    classes = _Classes.of(rows.X.dtype, W, b)
+    classes = Classes.of(rows, W, b)
     total = Sums(0.0, 0.0, np.zeros(W.T.shape), np.zeros(len(b)))
     for part in in_order(lambda span: _fused(rows, classes, *span), chunks(len(rows)), n_threads):
         total = total.plus(part)
     return total
 
 
-def sgd(
-    rows: Rows,
-    W: NDArray[np.float64],
-    b: NDArray[np.float64],
-    scale: float | NDArray[np.float64],
-    shift: float | NDArray[np.float64],
-    *,
-    batch: int,
-    rate: float,
-    mean_weight: float,
-    l2: float,
-) -> tuple[float, float, float, float] | None:
-    """Take minibatch steps through the rows in their order without leaving the kernel; W and b are stepped in place.
-
-    Returns the sums of losses, of right labels, of weights, and of weight times penalty; None where this kernel is not
-    made for the data: many classes, long batches, or a type of X that must be converted.
-    """
-    if len(b) > FEW_CLASSES or not 0 < batch <= native.longest_batch() or not rows.in_place or len(rows) == 0:
-        return None
-    part, _, _ = rows.readable(0, len(rows))
-    index = np.arange(len(rows)) if part.index is None else part.index
-    classes, d = _Classes.of(rows.X.dtype, W, b), len(W)
-    stepped, b_stepped, b_sums = np.ascontiguousarray(W.T), b.copy(), np.empty(len(b))
-    every_scale = np.ascontiguousarray(np.broadcast_to(scale, d), dtype=float)
-    every_shift = np.ascontiguousarray(np.broadcast_to(shift, d), dtype=float)
-    scratch = classes.scratch()
-    total = np.zeros(4)
-    stride = batch * max(1, UNINTERRUPTED_ROWS // batch)
-    for start in range(0, len(index), stride):
-        total += native.sgd(
-            part.X,
-            index[start : start + stride],
-            part.y,
-            part.weights,
-            batch,
-            rate,
-            mean_weight,
-            l2,
-            every_scale,
-            every_shift,
-            scratch,
-            classes.W,
-            classes.b,
-            stepped,
-            b_stepped,
-            b_sums,
-        )
-    W[...], b[...] = stepped.T, b_stepped
-    loss, n_correct, weight, penalty = total.tolist()
-    return loss, n_correct, weight, penalty
-
-
 def loss(
     rows: Rows, W: NDArray[np.float64], b: NDArray[np.float64], n_threads: int | None = None
 ) -> tuple[float, float]:
     """Sum of losses and of right labels: half a pass."""
-    classes = _Classes.of(rows.X.dtype, W, b)
+    classes = Classes.of(rows, W, b)
 
     def chunk(span: tuple[int, int]) -> list[tuple[float, float]]:
         return [
             native.softmax_xent(z, part.y, part.weights, part.index, begin, end)
-            for part, begin, end, _, z in _blocks(rows, classes, *span)
+            for part, begin, end, _, z in blocks(rows, classes, *span)
         ]
 
     figures = [figure for part in in_order(chunk, chunks(len(rows)), n_threads) for figure in part]
@@ -193,11 +157,11 @@ def with_logits(
     Several threads call it, for other rows at a time, so it writes to its own rows only.
     """
     rows = Rows(X, np.empty(0, np.int32))
-    classes = _Classes.of(X.dtype, W, b)
+    classes = Classes.of(rows, W, b)
 
     def chunk(span: tuple[int, int]) -> None:
         at = span[0]
-        for _, begin, end, _, z in _blocks(rows, classes, *span):
+        for _, begin, end, _, z in blocks(rows, classes, *span):
             stop = at + end - begin
             use(slice(at, stop), z[:, : end - begin])
             at = stop
@@ -218,7 +182,7 @@ def chunks(n: int) -> list[tuple[int, int]]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Classes:
+class Classes:
     """Weights and biases in the arithmetic type, class by class, padded with zeros as the kernels take them."""
 
     W: NDArray[Any]  # (K, ≥ d)
@@ -226,8 +190,9 @@ class _Classes:
     d: int
 
     @classmethod
-    def of(cls, dtype: np.dtype[Any], W: NDArray[np.float64], b: NDArray[np.float64]) -> _Classes:
-        T = arithmetic(dtype)
+    def of(cls, rows: Rows, W: NDArray[np.float64], b: NDArray[np.float64]) -> Classes:
+        """From W (d, K) and b (K,), folded already."""
+        T = rows.arithmetic
         d, K = W.shape
         padded = _aligned_zeros(K, native.padded(T is np.float32, d), T)
         padded[:, :d] = W.T
@@ -235,10 +200,12 @@ class _Classes:
 
     @property
     def few(self) -> bool:
+        """Whether they are done in register tiles."""
         return len(self.b) <= FEW_CLASSES
 
-    def scratch(self) -> NDArray[np.uint8]:
-        return np.empty(native.scratch_bytes(self.W.dtype == np.float32, self.d, len(self.b)), np.uint8)
+    def scratch(self, more: int = 0) -> NDArray[np.uint8]:
+        """Memory for a kernel on these classes and some more."""
+        return np.empty(native.scratch_bytes(self.W.dtype == np.float32, self.d, len(self.b) + more), np.uint8)
 
 
 def _aligned_zeros(K: int, d: int, dtype: type[np.floating[Any]]) -> NDArray[Any]:
@@ -249,7 +216,7 @@ def _aligned_zeros(K: int, d: int, dtype: type[np.floating[Any]]) -> NDArray[Any
     return memory[start : start + size].view(dtype).reshape(K, d)
 
 
-def _fused(rows: Rows, classes: _Classes, begin: int, end: int) -> Sums:
+def _fused(rows: Rows, classes: Classes, begin: int, end: int) -> Sums:
     K = len(classes.b)
     W, b = np.zeros((K, classes.d)), np.zeros(K)
     if classes.few:
@@ -259,7 +226,7 @@ def _fused(rows: Rows, classes: _Classes, begin: int, end: int) -> Sums:
         )
         return Sums(loss, n_correct, W, b)
     loss = n_correct = 0.0
-    for part, first, last, X, z in _blocks(rows, classes, begin, end):
+    for part, first, last, X, z in blocks(rows, classes, begin, end):
         block = native.softmax_xent(z, part.y, part.weights, part.index, first, last)
         loss, n_correct = loss + block[0], n_correct + block[1]
         residuals = z[:, : last - first]
@@ -269,8 +236,8 @@ def _fused(rows: Rows, classes: _Classes, begin: int, end: int) -> Sums:
     return Sums(loss, n_correct, W, b)
 
 
-def _blocks(
-    rows: Rows, classes: _Classes, begin: int, end: int
+def blocks(
+    rows: Rows, classes: Classes, begin: int, end: int
 ) -> Iterator[tuple[Rows, int, int, NDArray[Any], NDArray[Any]]]:
     """Yield blocks of a chunk: rows with labels that the kernels read, their span, X widened, and logits (K, ≥ span).
 

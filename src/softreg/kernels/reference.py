@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["softmax_xent"]
+__all__ = ["curvature", "softmax_xent"]
 
 
 def softmax_xent(
@@ -64,3 +64,29 @@ def softmax_xent(
     present = w != 0
     logits[...] = np.where(present, residual, 0.0)
     return float(np.sum((w * loss)[present])), float(np.sum((w * correct)[present]))
+
+
+def curvature(
+    X: NDArray[np.floating[Any]],
+    probs: NDArray[np.floating[Any]],
+    V: NDArray[np.floating[Any]],
+    v: NDArray[np.floating[Any]],
+    weights: NDArray[np.float64] | None = None,
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+    """Hessian of the summed losses times one direction: Σ_i x_i t_iᵀ (d, K) and Σ_i t_i (K,).
+
+    t_i = w_i (diag(p_i) − p_i p_iᵀ) (Vᵀ x_i + v), the derivative of the residuals along the direction.
+
+    Parameters
+    ----------
+    X : (n, d)
+    probs : (K, n)
+    V : (d, K)
+    v : (K,)
+    weights : (n,), optional
+    """
+    u = (X @ V + v).T
+    t = probs * (u - (probs * u).sum(axis=0))
+    if weights is not None:
+        t = np.where(weights != 0, t * weights, 0.0)
+    return (t @ X).T, t.sum(axis=1)

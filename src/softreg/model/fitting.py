@@ -143,7 +143,7 @@ def fit(
             scores.append(score)
         return callback(step, score) if callback is not None else None
 
-    def certify(state: Any, wanted: float) -> Gap:
+    def certify(objective: SoftmaxObjective, state: Any, wanted: float) -> Gap:
         return objective.gap(state.theta, state.point, wanted, state.newton)
 
     start = _start(objective, settings)
@@ -153,6 +153,7 @@ def fit(
             settings.solver,
             start,
             max_steps=settings.max_steps or 0,
+            finer=objective.finer() if settings.solver.converges else None,
             certify=certify if settings.solver.converges else None,
             tol=settings.tol,
             callback=on_step,

@@ -1,10 +1,17 @@
-"""A preconditioner for softmax regression: its Hessian without the blocks between classes, from some of the rows.
+"""A preconditioner for softmax regression: its Hessian without the blocks between class modes, from some of the rows.
 
-    M_k = 1/Σw Σ_i w_i p_ik (1 − p_ik) x_i x_iᵀ + l2 I,   x_i = (scale · X_i + shift, 1)
+    H = 1/Σw Σ_i w_i A_i ⊗ x_i x_iᵀ + l2 I,   A_i = diag(p_i) − p_i p_iᵀ (K, K),   x_i = (scale · X_i + shift, 1)
 
-one for each class, or one for all with the mean weight over the classes, (1 − Σ_k p_ik²)/K, which is what each has
-where the probabilities are equal. In the spirit of Böhning (1992, "Multinomial logistic
-regression algorithm"), whose one matrix has the weight ½ throughout and bounds the Hessian.
+Classes that compete for the same rows are coupled: raising both of them together changes little, raising one against
+the other much. The eigenvectors Q of the mean of the A_i are directions in class space, the modes, between which that
+coupling is 0 on average. What is left between them is dropped:
+
+    M = (Q ⊗ I) diag_a(G_a + l2 I) (Q ⊗ I)ᵀ,   G_a = 1/Σw Σ_i w_i h_ia x_i x_iᵀ,   h_ia = q_aᵀ A_i q_a
+
+The mode of ones has no curvature but the penalty's. G_a is estimated from rows drawn in proportion to h_ia. Where
+matrices for every mode would cost too much they share one, G_a ≈ λ_a/λ̄ Ḡ with λ the eigenvalues of the mean (a
+Kronecker product, as in Martens & Grosse 2015, "Optimizing neural networks with Kronecker-factored approximate
+curvature"). A single G with λ_a = ½ is the bound of Böhning (1992, "Multinomial logistic regression algorithm").
 """
 
 from __future__ import annotations
@@ -16,14 +23,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.data import Dataset
-from softreg.kernels import arithmetic, in_order
+from softreg.kernels import Rows, fold, in_order, probabilities
 from softreg.protocols import Matrix, Vector
 
-__all__ = ["SAMPLE_ROWS", "make"]
+__all__ = ["make"]
 
-SAMPLE_ROWS = 4000  # more cost more than they save; fewer than about 5 d make the metric too bold
+POOL_ROWS = 1 << 16  # rows looked at
+ROWS_PER_FEATURE, MIN_ROWS = 5, 2000  # of those, drawn for a matrix; fewer make the metric too bold
+OWN_PASSES = 40  # a matrix for each mode may cost as much as this many passes over the data
 BLOCK_ROWS = 1000
-MAX_BYTES = 256 << 20  # of the matrices; beyond, only their diagonals are kept
+MAX_BYTES = 256 << 20  # of a matrix; beyond, only diagonals are kept
+RIDGE = 8 * float(np.finfo(np.float32).eps)  # relative, of each diagonal entry: the rounding of what is off it
+MAX_MODES = 2048  # beyond, classes stand for modes: eigenvectors would cost more than they save
+
+Solve = Callable[[Vector], Vector]
 
 
 def make(
@@ -35,71 +48,175 @@ def make(
     *,
     coarse: bool,
     n_threads: int | None,
-) -> Callable[[Vector], Vector]:
+) -> Solve:
     """Return v ↦ M⁻¹ v at the parameters W, b; theta's order, (d + 1) · K."""
     d, K = W.shape
-    X, weights = _sample(data, index)
-    p = _probabilities(X, W, b)
-    mean_weight = weights / weights.sum()
-    ridge = np.full(d + 1, l2)
-    ridge[d] = 0.0
+    n = data.n_rows if index is None else len(index)
+    pool = _pool(n, data.n_features, index)
+    p = probabilities(Rows(data.X, data.y, None, pool), *fold(W, b, data.scale, data.shift), n_threads)
+    w = np.ones(len(pool)) if data.weights is None else data.weights[pool]
+    w = w / w.sum() if w.any() else np.full(len(pool), 1 / len(pool))
+    sample = _Sample(data, pool)
     if (d + 1) ** 2 * 8 > MAX_BYTES:
-        return _diagonal(X, p, mean_weight, ridge)
-    shared = coarse or K * (d + 1) ** 2 * 8 > MAX_BYTES
-    curvatures = ((1 - (p * p).sum(axis=1)) / K)[None] if shared else (p * (1 - p)).T
-    inverses = list(in_order(lambda h: _inverse(X, h * mean_weight, ridge), list(curvatures), n_threads))
-    if shared:
+        return _diagonal(sample, p, w, l2)
+    modes, eigenvalues = _modes(p, w)
+    m = max(MIN_ROWS, ROWS_PER_FEATURE * (d + 1))
+    own = not coarse and (K - 1) * (d + 1) ** 2 * (min(m, n) + 4 * (d + 1)) <= OWN_PASSES * 4 * n * d * K
+    if not own or K * (d + 1) ** 2 * 8 > MAX_BYTES:
+        mean = w * (1 - np.einsum("ki,ki->i", p, p, dtype=float)) / (K - 1)
+        return _shared(sample.gram(mean, m), modes, eigenvalues / (eigenvalues.sum() / (K - 1)), l2)
 
-        def solve_shared(v: Vector) -> Vector:
-            product: Matrix = inverses[0] @ v.reshape(d + 1, K)
-            return product.ravel()
+    rotation = modes.T.astype(p.dtype)
+    h = np.maximum(np.square(rotation) @ p - np.square(rotation @ p), 0)
 
-        return solve_shared
+    def inverse(a: int) -> Matrix | None:
+        return _inverse(sample.gram(w * h[a], m), l2) if eigenvalues[a] > 0 else None
+
+    inverses = list(in_order(inverse, range(K), n_threads))
 
     def solve(v: Vector) -> Vector:
-        columns = v.reshape(d + 1, K)
-        parts = in_order(lambda k: inverses[k] @ columns[:, k], range(K), n_threads)
-        return np.stack(list(parts), axis=1).ravel()
+        columns = v.reshape(d + 1, K) @ modes
+
+        def one(a: int) -> Vector:
+            block = inverses[a]
+            product: Vector = _flat(columns[:, a], l2) if block is None else block @ columns[:, a]
+            return product
+
+        solved: Matrix = np.stack(list(in_order(one, range(K), n_threads)), axis=1) @ modes.T
+        return solved.ravel()
 
     return solve
 
 
-def _sample(data: Dataset, index: NDArray[np.int64] | None) -> tuple[NDArray[Any], Vector]:
-    """Rows (m, d + 1) in scaled units with a column of ones, and their weights; all rows where they are few."""
-    n = data.n_rows if index is None else len(index)
+def _pool(n: int, d: int, index: NDArray[np.int64] | None) -> NDArray[np.int64]:
     rows = np.arange(n)
-    if n > SAMPLE_ROWS:
-        rows = np.sort(np.random.default_rng((n, data.n_features)).choice(n, SAMPLE_ROWS, replace=False))
-    rows = rows if index is None else index[rows]
-    T = arithmetic(data.X.dtype)
-    X = np.ones((len(rows), data.n_features + 1), T)
-    X[:, :-1] = data.X[rows]
-    X[:, :-1] *= np.asarray(data.scale, T)
-    X[:, :-1] += np.asarray(data.shift, T)
-    weights = np.ones(len(rows)) if data.weights is None else data.weights[rows]
-    return X, weights if weights.any() else np.ones(len(rows))
+    if n > POOL_ROWS:
+        rows = np.sort(np.random.default_rng((n, d)).choice(n, POOL_ROWS, replace=False))
+    return rows if index is None else index[rows]
 
 
-def _probabilities(X: NDArray[Any], W: Matrix, b: Vector) -> Matrix:
-    z = (X @ np.append(W, [b], axis=0).astype(X.dtype)).astype(float)
-    z -= z.max(axis=1, keepdims=True)
-    p: Matrix = np.exp(z)
-    p /= p.sum(axis=1, keepdims=True)
-    return p
+def _modes(p: NDArray[Any], w: Vector) -> tuple[Matrix, Vector]:
+    """Eigenvectors, in columns, and eigenvalues of the mean of diag(p) − p pᵀ; exactly 0 for the mode of ones."""
+    K = len(p)
+    mean = p @ w
+    if K > MAX_MODES:
+        return np.eye(K), mean * (1 - mean)
+    A = np.diag(mean) - (p * w) @ p.T.astype(float)
+    # Shifted away from the other eigenvalues, which are at most 1, the mode of ones cannot be mixed with a rare one.
+    eigenvalues, modes = np.linalg.eigh(A + np.full((K, K), 2 / K))
+    eigenvalues = np.maximum(eigenvalues, 0.0)
+    eigenvalues[-1] = 0.0
+    return modes, eigenvalues
 
 
-def _inverse(X: NDArray[Any], h: Vector, ridge: Vector) -> Matrix:
-    G = np.zeros((X.shape[1], X.shape[1]))
-    for start in range(0, len(X), BLOCK_ROWS):
-        part = X[start : start + BLOCK_ROWS] * np.sqrt(h[start : start + BLOCK_ROWS, None]).astype(X.dtype)
-        G += part.T @ part
-    diagonal = np.diag_indices_from(G)
-    G[diagonal] += ridge + 8 * np.finfo(X.dtype).eps * G[diagonal].max() + np.finfo(float).tiny
-    inverse = np.linalg.inv(G)
-    return (inverse + inverse.T) / 2
+class _Sample:
+    """Rows (scale · X + shift, 1) of a pool, drawn when asked for."""
+
+    def __init__(self, data: Dataset, pool: NDArray[np.int64]) -> None:
+        self.data, self.pool = data, pool
+
+    def rows(self, which: NDArray[np.int64]) -> NDArray[Any]:
+        data = self.data
+        T = Rows(data.X, data.y).arithmetic
+        X = np.ones((len(which), data.n_features + 1), T)
+        X[:, :-1] = data.X[self.pool[which]]
+        X[:, :-1] *= np.asarray(data.scale, T)
+        X[:, :-1] += np.asarray(data.shift, T)
+        return X
+
+    def gram(self, h: Vector, m: int) -> Matrix:
+        """Σ_i h_i x_i x_iᵀ, from m rows where there are more: systematic sampling, in proportion to h."""
+        drawn, shares = np.flatnonzero(h), h[h > 0]
+        if len(drawn) > m:
+            reached = np.cumsum(h)
+            step = reached[-1] / m
+            drawn, times = np.unique(np.searchsorted(reached, (np.arange(m) + 0.5) * step), return_counts=True)
+            drawn = np.minimum(drawn, len(h) - 1)
+            shares = times * step
+        G = np.zeros((self.data.n_features + 1,) * 2)
+        for start in range(0, len(drawn), BLOCK_ROWS):
+            part = self.rows(drawn[start : start + BLOCK_ROWS])
+            part *= np.sqrt(shares[start : start + BLOCK_ROWS, None]).astype(part.dtype)
+            G += part.T @ part
+        return G
 
 
-def _diagonal(X: NDArray[Any], p: Matrix, weights: Vector, ridge: Vector) -> Callable[[Vector], Vector]:
-    squares = (X.astype(float) ** 2).T @ (p * (1 - p) * weights[:, None]) + ridge[:, None]
+def _ridged(G: Matrix, l2: float) -> Matrix:
+    """G + l2 I, none of it on the intercept, definite also where rows are few or columns alike."""
+    diagonal = np.diagonal(G) * (1 + RIDGE) + np.append(np.full(len(G) - 1, l2), 0.0)
+    M = G.copy()
+    np.fill_diagonal(M, np.where(diagonal > 0, diagonal, diagonal.max() or 1.0))
+    return M
+
+
+def _inverse(G: Matrix, l2: float) -> Matrix:
+    M = _ridged(G, l2)
+    # To a unit diagonal first: columns of 1e-8 beside 1e8 keep their digits.
+    root = 1 / np.sqrt(np.diagonal(M))
+    try:
+        factor = np.asarray(np.linalg.cholesky(M * np.outer(root, root)), float)
+    except np.linalg.LinAlgError:  # indefinite by rounding: what is off the diagonal counts for nothing
+        return np.diag(root**2)
+    half = _triangular_inverse(factor)
+    half *= root
+    inverse: Matrix = half.T @ half
+    return inverse
+
+
+def _triangular_inverse(L: Matrix) -> Matrix:
+    """Inverse of a lower triangle by halves: a third of the work that a general inverse takes."""
+    n = len(L)
+    if n <= 64:
+        return np.asarray(np.linalg.inv(L), float)
+    h = n // 2
+    inverse = np.zeros_like(L)
+    inverse[:h, :h], inverse[h:, h:] = _triangular_inverse(L[:h, :h]), _triangular_inverse(L[h:, h:])
+    inverse[h:, :h] = -inverse[h:, h:] @ (L[h:, :h] @ inverse[:h, :h])
+    return inverse
+
+
+def _flat(column: Vector, l2: float) -> Vector:
+    """The mode of ones: the penalty is all its curvature, and where there is none its gradient is 0."""
+    flat = column / l2 if l2 > 0 else column.copy()
+    flat[-1] = column[-1]
+    return flat
+
+
+def _shared(G: Matrix, modes: Matrix, factors: Vector, l2: float) -> Solve:
+    """One matrix times a factor for each mode."""
+    size, K = len(G), len(factors)
+    if np.ptp(factors[:-1]) <= 1e-6 * factors[0]:  # as at zero parameters: all modes alike
+        inverse = _inverse(G * factors[0], l2)
+
+        def solve_alike(v: Vector) -> Vector:
+            columns = v.reshape(size, K)
+            mean = columns.mean(axis=1)
+            solved: Matrix = inverse @ (columns - mean[:, None]) + _flat(mean, l2)[:, None]
+            return solved.ravel()
+
+        return solve_alike
+    eigenvalues, vectors = np.linalg.eigh(_ridged(G, 0.0))
+    curvature = np.outer(np.maximum(eigenvalues, eigenvalues[-1] * RIDGE), factors) + l2
+    curvature[curvature == 0] = 1.0  # the gradient is 0 there
+
+    def solve(v: Vector) -> Vector:
+        rotated = vectors.T @ (v.reshape(size, K) @ modes)
+        rotated /= curvature
+        solved: Matrix = (vectors @ rotated) @ modes.T
+        return solved.ravel()
+
+    return solve
+
+
+def _diagonal(sample: _Sample, p: NDArray[Any], w: Vector, l2: float) -> Solve:
+    size, K = sample.data.n_features + 1, len(p)
+    squares = np.zeros((size, K))
+    rows = np.arange(len(w))[: 1 << 12]
+    for start in range(0, len(rows), BLOCK_ROWS):
+        part = rows[start : start + BLOCK_ROWS]
+        q = p[:, part].astype(float)
+        squares += np.square(sample.rows(part).astype(float)).T @ (q * (1 - q) * w[part]).T
+    squares *= w.sum() / max(w[rows].sum(), np.finfo(float).tiny)
+    squares[:-1] += l2
     squares += 1e-8 * squares.max() + np.finfo(float).tiny
     return lambda v: v / squares.ravel()

@@ -20,14 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.data import Dataset
-from softreg.kernels import Rows, arithmetic, fold, fused, sgd
-from softreg.objective import preconditioner
+from softreg.kernels import Rows, fold, fused, sgd
+from softreg.objective import curvature, preconditioner
 from softreg.objective.certificate import ClassMeans, dual_bound
-from softreg.protocols import Gap, Matrix, Point, Sweep, Vector
+from softreg.protocols import Curvature, Gap, Matrix, Point, Sweep, Vector
 
 __all__ = ["SoftmaxObjective"]
 
 MAX_BOUND_PASSES = 10
+EPSILON = float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,7 @@ class SoftmaxObjective:
     l2: float = 0.0
     rows: NDArray[np.int64] | None = None  # all of them when None
     n_threads: int | None = None  # what the process may use when None
+    precise: bool = False  # float64 arithmetic, whatever the type of X
 
     @property
     def n_rows(self) -> int:
@@ -52,6 +54,10 @@ class SoftmaxObjective:
     def restrict(self, rows: NDArray[np.int64]) -> SoftmaxObjective:
         """Return the same objective on these rows of its own, in this order; nothing is copied."""
         return replace(self, rows=rows if self.rows is None else self.rows[rows])
+
+    def finer(self) -> SoftmaxObjective | None:
+        """Return the same objective in float64 arithmetic; None where this is it."""
+        return None if self._arithmetic is np.float64 else replace(self, precise=True)
 
     def split(self, theta: Vector) -> tuple[Matrix, Vector]:
         """W (d, K) and b (K,) as views of theta."""
@@ -68,8 +74,7 @@ class SoftmaxObjective:
         """Value, loss, gradient and running counts, in one pass over X. Without any weight the loss is 0."""
         data = self.data
         W, b = self.split(theta)
-        rows = Rows(data.X, data.y, data.weights, self.rows)
-        sums = fused(rows, *fold(W, b, data.scale, data.shift), self.n_threads)
+        sums = fused(self._rows(self.rows), *fold(W, b, data.scale, data.shift), self.n_threads)
 
         weight = self.weight
         share = 1 / weight if weight > 0 else 0.0
@@ -92,7 +97,7 @@ class SoftmaxObjective:
         index = order if self.rows is None else self.rows[order]
         mean_weight = self.weight / self.n_rows
         figures = sgd(
-            Rows(data.X, data.y, data.weights, index),
+            self._rows(index),
             W,
             b,
             data.scale,
@@ -120,6 +125,16 @@ class SoftmaxObjective:
         W, b = self.split(theta)
         return preconditioner.make(self.data, self.rows, W, b, self.l2, coarse=coarse, n_threads=self.n_threads)
 
+    def curvature(self, theta: Vector, share: float = 1.0) -> Curvature:
+        """Return the Hessian at theta as a product; see `softreg.objective.curvature`."""
+        at = self.split(theta)
+        return curvature.products(self._rows(self.rows), self.data, *at, self.l2, self.weight, share, self.n_threads)
+
+    def hessian(self, theta: Vector) -> Matrix:
+        """Return the Hessian at theta, (size, size)."""
+        at = self.split(theta)
+        return curvature.dense(self._rows(self.rows), self.data, *at, self.l2, self.weight, self.n_threads)
+
     def gap(self, theta: Vector, point: Point, wanted: float, solve: Callable[[Vector], Vector]) -> Gap:
         """Bound value − optimum by duality; inf without a penalty, or while `wanted` is out of reach.
 
@@ -138,7 +153,7 @@ class SoftmaxObjective:
                 passes += 2
             W, b = self.split(theta)
             bound = point.value - dual_bound(at.loss, grad_W - self.l2 * W, s, W, b, self.l2, self.means)
-            bound += self._epsilon / 4 * abs(point.value)  # the allowance for rounding
+            bound += (self._epsilon / 4 + 8 * EPSILON) * abs(point.value)  # the allowance for rounding
             slow = not bound < 0.9 * best
             best = min(best, max(bound, 0.0))
             if slow or attempt == MAX_BOUND_PASSES or best <= wanted < math.inf:
@@ -164,11 +179,18 @@ class SoftmaxObjective:
     @property
     def precision(self) -> float:
         """Relative rounding of a value: that of a row's loss, which the mean over many rows averages out."""
-        return self._epsilon / 2 / math.sqrt(max(self.n_rows, 1)) + float(np.finfo(float).eps)
+        return self._epsilon / 2 / math.sqrt(max(self.n_rows, 1)) + EPSILON
 
     @property
     def _epsilon(self) -> float:
-        return float(np.finfo(arithmetic(self.data.X.dtype)).eps)
+        return float(np.finfo(self._arithmetic).eps)
+
+    @property
+    def _arithmetic(self) -> type[np.float32] | type[np.float64]:
+        return self._rows(None).arithmetic
+
+    def _rows(self, index: NDArray[np.int64] | None) -> Rows:
+        return Rows(self.data.X, self.data.y, self.data.weights, index, self.precise)
 
 
 def _column(v: float | Vector) -> float | Matrix:

@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
-
-import numpy as np
 
 from softreg.errors import SettingError
 from softreg.protocols import Point, PreconditionedObjective, Vector
 from softreg.solvers.checks import whole
+from softreg.solvers.search import Blind, backtrack
 
 __all__ = ["LBFGS", "LBFGSState"]
 
-SUFFICIENT = 1e-4  # share of the descent that the slope promises (Armijo)
-MAX_TRIALS = 25
 CURVED = 1e-10  # a pair with sᵀy below this share of |s||y| is noise
 
 Pair = tuple[Vector, Vector, float]  # s, y, sᵀy
@@ -38,6 +35,7 @@ class LBFGSState:
     steps: int = 0
     passes: float = 1.0
     pairs: tuple[Pair, ...] = field(default=(), repr=False)
+    blind: Blind = field(default_factory=Blind)
 
     def newton(self, v: Vector) -> Vector:
         """Return H v, H what is known of the inverse Hessian."""
@@ -75,7 +73,7 @@ class LBFGS:
     converges: ClassVar[bool] = True
 
     memory: int = 20
-    refresh: tuple[int, ...] = (10,)
+    refresh: tuple[int, ...] = (3, 10, 25)
 
     def __post_init__(self) -> None:
         whole(self, 1, "memory")
@@ -87,25 +85,31 @@ class LBFGS:
         """Return the state before the first step: one pass."""
         return LBFGSState(theta, objective.evaluate(theta), objective.preconditioner(theta, coarse=True))
 
+    def resume(self, objective: PreconditionedObjective, state: LBFGSState) -> LBFGSState:
+        """Return the same state on an objective that is the same but for its rounding: one pass."""
+        return replace(state, point=objective.evaluate(state.theta), passes=state.passes + 1)
+
     def step(self, objective: PreconditionedObjective, state: LBFGSState) -> LBFGSState | None:
         """Return the state one step down, or None where no lower point can be told from this one."""
         solve = state.solve
         if state.steps in self.refresh:
             solve = objective.preconditioner(state.theta, coarse=False)
-        noise = objective.precision * abs(state.value)  # a fall of less cannot be told from none
-        pairs = state.pairs
-        moved = _search(objective, state, -_two_loop(state.point.grad, pairs, solve), noise)
-        if moved is None and pairs:  # rounding has the better of the curvature: start again from M
+        at, pairs = (state.theta, state.point), state.pairs
+        found = backtrack(objective, *at, -_two_loop(state.point.grad, pairs, solve), objective.precision)
+        if found is None and pairs:  # rounding has the better of the curvature: start again from M
             pairs = ()
-            moved = _search(objective, state, -solve(state.point.grad), noise)
-        if moved is None:
+            found = backtrack(objective, *at, -solve(state.point.grad), objective.precision)
+        if found is None:
             return None
-        theta, point, trials = moved
+        theta, point, _, trials, _ = found
+        blind = state.blind.after(found, float(point.grad @ solve(point.grad)))
+        if blind.stalled:
+            return None
         s, y = theta - state.theta, point.grad - state.point.grad
         sy = float(s @ y)
         if sy > CURVED * math.sqrt(float(s @ s) * float(y @ y)):
             pairs = (*pairs, (s, y, sy))[-self.memory :]
-        return LBFGSState(theta, point, solve, state.steps + 1, state.passes + trials, pairs)
+        return LBFGSState(theta, point, solve, state.steps + 1, state.passes + trials, pairs, blind)
 
 
 def _two_loop(grad: Vector, pairs: tuple[Pair, ...], solve: Callable[[Vector], Vector]) -> Vector:
@@ -122,25 +126,3 @@ def _two_loop(grad: Vector, pairs: tuple[Pair, ...], solve: Callable[[Vector], V
     for (s, y, sy), share in zip(pairs, reversed(shares), strict=True):
         r += (share - float(y @ r) / sy) * s
     return r
-
-
-def _search(
-    objective: PreconditionedObjective, state: LBFGSState, direction: Vector, noise: float
-) -> tuple[Vector, Point, int] | None:
-    """Shorten the step until the value falls as the slope promises, by the parabola through what is known.
-
-    None where the fall that the slope promises is lost in the noise.
-    """
-    slope = float(direction @ state.point.grad)
-    t = 1.0
-    for trial in range(1, MAX_TRIALS + 1):
-        if not -t * slope > noise:  # true for nan
-            return None
-        theta = state.theta + t * direction
-        point = objective.evaluate(theta)
-        if point.value <= state.value + SUFFICIENT * t * slope and np.isfinite(point.grad).all():  # false for nan
-            return theta, point, trial
-        excess = point.value - state.value - t * slope
-        best = -slope * t * t / (2 * excess) if excess > 0 and math.isfinite(excess) else 0.0
-        t = min(max(best, 0.1 * t), 0.5 * t)
-    return None

@@ -72,6 +72,10 @@ class Solver(Protocol[O_contra, S]):
         """Return the state one step on, or None where there is none."""
         ...
 
+    def resume(self, objective: O_contra, state: S) -> S:
+        """Return the same state on an objective that is the same but for its rounding."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Step:
@@ -114,7 +118,8 @@ def minimise(
     theta: Vector,
     *,
     max_steps: int,
-    certify: Callable[[S, float], Gap] | None = None,
+    finer: O_contra | None = None,
+    certify: Callable[[O_contra, S, float], Gap] | None = None,
     tol: float = 0.0,
     callback: Callable[[Step], bool | None] | None = None,
 ) -> Solution:
@@ -128,6 +133,8 @@ def minimise(
         Where to start; not changed.
     max_steps : int
         At least 0.
+    finer : optional
+        The same objective in finer arithmetic, to go on with where steps are lost in the rounding of the first.
     certify : callable, optional
         Bounds how far a state is from the optimum; told how small a bound is wanted, and to work for no other.
     tol : float
@@ -157,6 +164,10 @@ def minimise(
     try:
         while steps < max_steps:
             new = solver.step(objective, state)
+            if new is None and finer is not None:
+                objective, finer = finer, None
+                state, next_try = solver.resume(objective, state), steps
+                continue
             if new is None:
                 status = Status.PRECISION_LIMIT
                 break
@@ -172,7 +183,7 @@ def minimise(
                 status = Status.STOPPED
                 break
             if certify is not None and steps >= next_try:
-                found = certify(state, tol * abs(state.value))
+                found = certify(objective, state, tol * abs(state.value))
                 gap, gap_passes = found.bound, gap_passes + found.passes
                 if gap <= tol * abs(state.value):  # false for nan
                     status = Status.CONVERGED
@@ -180,7 +191,7 @@ def minimise(
                 if found.passes:  # tried and failed: patience, in proportion
                     next_try = steps + 2 + steps // 16
         if certify is not None and status is not Status.CONVERGED:
-            found = certify(state, math.inf)  # whatever can be said of where it ended
+            found = certify(objective, state, math.inf)  # whatever can be said of where it ended
             gap, gap_passes = found.bound, gap_passes + found.passes
     except KeyboardInterrupt:
         status = Status.INTERRUPTED

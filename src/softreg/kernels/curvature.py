@@ -1,0 +1,112 @@
+"""Second-order passes over X: probabilities, and products with the Hessian of the loss.
+
+    t_i = w_i (diag(p_i) − p_i p_iᵀ) u_i,   u_i = V x_i + v        H (V, v) = (Σ_i t_i x_iᵀ, Σ_i t_i)
+
+    X (n, d) any numeric type   p (K, n)   V (d, m·K), v (m·K,): m directions, one after the other
+
+Scale and shift are folded into the small matrices, as in `passes`. A product is one pass, where the probabilities are
+kept, and half a pass more where they are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softreg.kernels import native
+from softreg.kernels.passes import Classes, Rows, blocks, chunks
+from softreg.kernels.threads import in_order
+
+__all__ = ["curvature", "probabilities"]
+
+SPAN_ROWS = 8192  # whose probabilities are held at once where not all are kept
+
+Vector = NDArray[np.float64]
+
+
+def probabilities(rows: Rows, W: Vector, b: Vector, n_threads: int | None = None) -> NDArray[Any]:
+    """Probabilities (K, n) in the arithmetic type: half a pass. W and b are folded already."""
+    classes = Classes.of(rows, W, b)
+    probs = np.empty((len(b), len(rows)), classes.W.dtype)
+    for _ in in_order(lambda span: _probabilities(rows, classes, *span, probs), chunks(len(rows)), n_threads):
+        pass
+    return probs
+
+
+def _probabilities(rows: Rows, classes: Classes, begin: int, end: int, probs: NDArray[Any], first: int = 0) -> None:
+    """Write those of rows begin to end into the columns of `probs`, of which the first is row `first`'s."""
+    at = begin - first
+    for _, start, stop, _, z in blocks(rows, classes, begin, end):
+        m = stop - start
+        native.softmax(z, m)
+        probs[:, at : at + m] = z[:, :m]
+        at += m
+
+
+def curvature(
+    rows: Rows,
+    W: Vector,
+    b: Vector,
+    V: Vector,
+    v: Vector,
+    *,
+    probs: NDArray[Any] | None = None,
+    n_threads: int | None = None,
+) -> tuple[Vector, Vector]:
+    """Sums (d, m·K) and (m·K,) of the Hessian at W, b times the directions V, v; all folded already.
+
+    `probs` are the probabilities at W, b where they are kept.
+    """
+    point, directions = Classes.of(rows, W, b), Classes.of(rows, V, v)
+
+    def chunk(span: tuple[int, int]) -> tuple[Vector, Vector]:
+        sums, v_sums = np.zeros((len(v), directions.d)), np.zeros(len(v))
+        for begin, end, p in _spans(rows, point, probs, *span):
+            if directions.few:
+                part, first, last = rows.readable(begin, end)
+                scratch = directions.scratch(len(b))
+                native.curvature(
+                    part.X, part.index, part.weights, first, last, p, directions.W, directions.b, scratch, sums, v_sums
+                )
+            else:
+                _many(rows, directions, begin, end, p, sums, v_sums)
+        return sums, v_sums
+
+    total, v_total = np.zeros((len(v), directions.d)), np.zeros(len(v))
+    for sums, v_sums in in_order(chunk, chunks(len(rows)), n_threads):
+        total += sums
+        v_total += v_sums
+    return total.T, v_total
+
+
+def _spans(
+    rows: Rows, point: Classes, probs: NDArray[Any] | None, begin: int, end: int
+) -> Iterator[tuple[int, int, NDArray[Any]]]:
+    if probs is not None:
+        yield begin, end, probs[:, begin:end]
+        return
+    size = max(64, SPAN_ROWS * 64 // max(64, len(point.b)) // 64 * 64)
+    for start in range(begin, end, size):
+        stop = min(start + size, end)
+        p = np.empty((len(point.b), stop - start), point.W.dtype)
+        _probabilities(rows, point, start, stop, p, start)
+        yield start, stop, p
+
+
+def _many(
+    rows: Rows, directions: Classes, begin: int, end: int, probs: NDArray[Any], sums: Vector, v_sums: Vector
+) -> None:
+    K = len(probs)
+    at = 0
+    for part, first, last, X, u in blocks(rows, directions, begin, end):
+        m = last - first
+        p = np.zeros((K, u.shape[1]), u.dtype)
+        p[:, :m] = probs[:, at : at + m]
+        for k in range(0, len(u), K):
+            native.softmax_change(p, u[k : k + K], part.weights, part.index, first, last)
+            sums[k : k + K] += u[k : k + K, :m] @ X
+        v_sums += u[:, :m].sum(axis=1, dtype=float)
+        at += m

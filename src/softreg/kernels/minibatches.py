@@ -1,0 +1,65 @@
+"""Minibatch steps through rows of X without leaving the kernel."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softreg.kernels import native
+from softreg.kernels.passes import FEW_CLASSES, Classes, Rows
+
+__all__ = ["sgd"]
+
+UNINTERRUPTED_ROWS = 1 << 16  # Ctrl-C is heard between
+
+
+def sgd(
+    rows: Rows,
+    W: NDArray[np.float64],
+    b: NDArray[np.float64],
+    scale: float | NDArray[np.float64],
+    shift: float | NDArray[np.float64],
+    *,
+    batch: int,
+    rate: float,
+    mean_weight: float,
+    l2: float,
+) -> tuple[float, float, float, float] | None:
+    """Take minibatch steps through the rows in their order without leaving the kernel; W and b are stepped in place.
+
+    Returns the sums of losses, of right labels, of weights, and of weight times penalty; None where this kernel is not
+    made for the data: many classes, long batches, or a type of X that must be converted.
+    """
+    if len(b) > FEW_CLASSES or not 0 < batch <= native.longest_batch() or not rows.in_place or len(rows) == 0:
+        return None
+    part, _, _ = rows.readable(0, len(rows))
+    index = np.arange(len(rows)) if part.index is None else part.index
+    classes, d = Classes.of(rows, W, b), len(W)
+    stepped, b_stepped, b_sums = np.ascontiguousarray(W.T), b.copy(), np.empty(len(b))
+    every_scale = np.ascontiguousarray(np.broadcast_to(scale, d), dtype=float)
+    every_shift = np.ascontiguousarray(np.broadcast_to(shift, d), dtype=float)
+    scratch = classes.scratch()
+    total = np.zeros(4)
+    stride = batch * max(1, UNINTERRUPTED_ROWS // batch)
+    for start in range(0, len(index), stride):
+        total += native.sgd(
+            part.X,
+            index[start : start + stride],
+            part.y,
+            part.weights,
+            batch,
+            rate,
+            mean_weight,
+            l2,
+            every_scale,
+            every_shift,
+            scratch,
+            classes.W,
+            classes.b,
+            stepped,
+            b_stepped,
+            b_sums,
+        )
+    W[...], b[...] = stepped.T, b_stepped
+    loss, n_correct, weight, penalty = total.tolist()
+    return loss, n_correct, weight, penalty

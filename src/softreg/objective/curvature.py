@@ -1,0 +1,99 @@
+"""The Hessian of softmax regression: products with it, from all rows or from some, and the matrix where it is small.
+
+H [V; v] = 1/Σw Σ_i w_i A_i (V x̃_i + v) ⊗ (x̃_i, 1) + l2 [V; 0],   A_i = diag(p_i) − p_i p_iᵀ,   x̃ = scale · x + shift
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softreg.data import Dataset
+from softreg.kernels import Rows, curvature, fold, probabilities
+from softreg.protocols import Curvature, Matrix, Vector
+
+__all__ = ["dense", "products"]
+
+CACHE_BYTES = 64 << 20  # of probabilities kept between products; beyond, they are computed again for each
+MIN_ROWS = 8000  # a share of the rows is no fewer
+BLOCK_ROWS = 1024
+
+
+def products(
+    rows: Rows, data: Dataset, W: Matrix, b: Vector, l2: float, weight: float, share: float, n_threads: int | None
+) -> Curvature:
+    """Return the products with the Hessian at W, b.
+
+    Of a share of the rows, drawn in proportion to how much each of them curves, w_i (1 − Σ_k p_ik²), and weighted so
+    that the sum is right on average.
+    """
+    d, K = W.shape
+    n = len(rows)
+    at = fold(W, b, data.scale, data.shift)
+    kept = n * K * np.dtype(rows.arithmetic).itemsize <= CACHE_BYTES
+    probs = probabilities(rows, *at, n_threads) if kept else None
+    passes = 0.5 if kept else 0.0
+    if probs is not None and share < 1 and n * share >= MIN_ROWS:
+        rows, probs = _drawn(rows, probs, int(n * share))
+    cost = (1.0 if kept else 1.5) * len(rows) / max(n, 1)
+    scale = np.broadcast_to(data.scale, d)[:, None, None]
+    shift = np.broadcast_to(data.shift, d)
+    share_of_row = 1 / weight if weight > 0 else 0.0
+
+    def product(v: Vector) -> Vector:
+        stacked = v.reshape(d + 1, K, -1)  # direction last
+        V = np.ascontiguousarray(np.moveaxis(stacked, 2, 1))  # (d + 1, m, K): one direction after the other
+        m = V.shape[1]
+        folded = fold(V[:-1].reshape(d, m * K), V[-1].reshape(m * K), data.scale, data.shift)
+        sums, b_sums = curvature(rows, *at, *folded, probs=probs, n_threads=n_threads)
+        out = np.empty((d + 1, m, K))
+        np.multiply(sums.reshape(d, m, K), scale * share_of_row, out=out[:-1])
+        if np.any(data.shift):
+            out[:-1] += share_of_row * np.multiply.outer(shift, b_sums.reshape(m, K))
+        out[:-1] += l2 * V[:-1]
+        out[-1] = share_of_row * b_sums.reshape(m, K)
+        return np.moveaxis(out, 1, 2).reshape(v.shape)
+
+    return Curvature(product, passes, cost)
+
+
+def _drawn(rows: Rows, probs: NDArray[np.floating], m: int) -> tuple[Rows, NDArray[np.floating]]:
+    """About m of the rows, by systematic sampling, with weights that undo the odds."""
+    index = np.arange(len(rows)) if rows.index is None else rows.index
+    w = np.ones(len(rows)) if rows.weights is None else rows.weights[index]
+    h = w * np.maximum(1 - np.einsum("ki,ki->i", probs, probs), 0)
+    reached = np.cumsum(h)
+    if not reached[-1] > 0:
+        return rows, probs
+    points = np.searchsorted(reached, (np.arange(m) + 0.5) * (reached[-1] / m))
+    drawn, times = np.unique(np.minimum(points, len(h) - 1), return_counts=True)
+    weights = np.zeros(len(rows.X))
+    weights[index[drawn]] = times * w[drawn] * (reached[-1] / m) / h[drawn]
+    return Rows(rows.X, rows.y, weights, index[drawn], rows.precise), np.ascontiguousarray(probs[:, drawn])
+
+
+def dense(rows: Rows, data: Dataset, W: Matrix, b: Vector, l2: float, weight: float, n_threads: int | None) -> Matrix:
+    """Return the Hessian, ((d + 1)·K, (d + 1)·K): n ((d + 1) K)² operations, in blocks of rows."""
+    d, K = W.shape
+    probs = probabilities(rows, *fold(W, b, data.scale, data.shift), n_threads)
+    index = np.arange(len(rows)) if rows.index is None else rows.index
+    H = np.zeros((d + 1, K, d + 1, K))
+    for start in range(0, len(index), BLOCK_ROWS):
+        part = index[start : start + BLOCK_ROWS]
+        x = np.ones((len(part), d + 1))
+        x[:, :-1] = data.scale * data.X[part].astype(float) + data.shift
+        p = probs[:, start : start + BLOCK_ROWS].astype(float)
+        w = np.full(len(part), 1.0) if data.weights is None else data.weights[part]
+        for j in range(K):
+            for k in range(j + 1):
+                G = x.T @ (x * (w * p[j] * ((j == k) - p[k]))[:, None])
+                H[:, j, :, k] += G
+                if k < j:
+                    H[:, k, :, j] += G
+    if weight > 0:
+        H /= weight
+    inner = np.arange(d)
+    for k in range(K):
+        H[inner, k, inner, k] += l2
+    flat = H.reshape((d + 1) * K, (d + 1) * K)
+    return (flat + flat.T) / 2
