@@ -183,7 +183,7 @@ def test_the_pass_is_the_definition_for_every_type_and_shape(
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float64"])
-def test_a_chunk_is_longer_than_one_gradient_in_its_type(instruction_set: str, dtype: str) -> None:
+def test_a_chunk_longer_than_one_gradient_in_its_type_is_summed_in_double(instruction_set: str, dtype: str) -> None:
     check(*problem(40_000, 3, 2, dtype))
 
 

@@ -1,5 +1,5 @@
 // The kernels of one instruction set without Python: calls (call.hpp) come in on stdin, what they give goes out on stdout.
-// So kernels for another processor are tested under an emulator, and this one's with what Python cannot bear.
+// So another processor's kernels are tested under an emulator, and this one's under a sanitiser.
 //
 // Arguments come in the order of native/bindings.cpp, which is where they are checked. To add a kernel: a function that
 // reads its arguments by their place, and its name in `kernel`.
