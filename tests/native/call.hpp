@@ -150,10 +150,10 @@ class Call {
         return own<T>(i);
     }
 
-    // Whether the arithmetic is of float: X may be of any type, and the rest is all of one.
+    // Whether the arithmetic is of float: X, which comes first, may be of any type, and the rest is all of one.
     bool single() const {
         for (const Argument &argument : arguments)
-            if (argument.type == "f4") return true;
+            if (argument.type == "f4" && (&argument != &arguments.front() || name.starts_with("softmax"))) return true;
         return false;
     }
 

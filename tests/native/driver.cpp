@@ -47,6 +47,27 @@ void softmax_xent(Call &call) {
 }
 
 template <typename T>
+void softmax(Call &call) {
+    kernels<T>().softmax(call.out<T>(0), call.leading(0), call.integer(1), call.length(0));
+}
+
+template <typename T>
+void softmax_change(Call &call) {
+    const Labels weighing{nullptr, call.in<double>(2), call.in<std::int64_t>(3)};
+    kernels<T>().softmax_change(call.in<T>(0), call.out<T>(1), call.leading(1), weighing, call.integer(4), call.integer(5),
+                                call.length(0));
+}
+
+template <typename T>
+void curvature(Call &call) {
+    const std::size_t begin = call.integer(3), end = call.integer(4), K = call.length(5);
+    const Labels weighing{nullptr, call.in<double>(2), call.in<std::int64_t>(1)};
+    kernels<T>().curvature(call.source(0, 1, end), weighing, begin, end, call.in<T>(5), call.leading(5), call.in<T>(6),
+                           call.in<T>(7), call.length(7) / K, K, call.own<unsigned char>(8), call.out<double>(9),
+                           call.out<double>(10));
+}
+
+template <typename T>
 void sgd(Call &call) {
     const Source X = call.source(0, 1, call.length(call.given(1) ? 1 : 0));
     const double *scale = call.in<double>(8), *shift = call.in<double>(9);
@@ -83,6 +104,9 @@ Kernel kernel(const std::string &name) {
         {"fused", fused<T>},
         {"forward", forward<T>},
         {"softmax_xent", softmax_xent<T>},
+        {"softmax", softmax<T>},
+        {"softmax_change", softmax_change<T>},
+        {"curvature", curvature<T>},
         {"sgd", sgd<T>},
         {"padded", padded},
         {"scratch_bytes", scratch_bytes},
