@@ -128,6 +128,11 @@ class CurvedObjective(PreconditionedObjective, Protocol):
 class HessianObjective(CurvedObjective, Protocol):
     """An objective small enough for its Hessian to be written down."""
 
+    @property
+    def hessian_passes(self) -> float:
+        """What writing it down and solving with it cost, in passes over the data."""
+        ...
+
     def hessian(self, theta: Vector) -> Matrix:
         """Return the Hessian at theta, (size, size)."""
         ...

@@ -3,7 +3,7 @@
 Each kernel stands twice: natively, which is what runs, and in plain NumPy in `reference`, which is what it must equal.
 """
 
-from softreg.kernels.curvature import curvature, probabilities
+from softreg.kernels.curvature import curvature, logits, probabilities, softmax_columns
 from softreg.kernels.minibatches import sgd
 from softreg.kernels.passes import Rows, Sums, arithmetic, fold, fused, loss, with_logits
 from softreg.kernels.threads import in_order, one_blas_thread
@@ -16,9 +16,11 @@ __all__ = [
     "fold",
     "fused",
     "in_order",
+    "logits",
     "loss",
     "one_blas_thread",
     "probabilities",
     "sgd",
+    "softmax_columns",
     "with_logits",
 ]

@@ -20,7 +20,7 @@ from softreg.kernels import native
 from softreg.kernels.passes import Classes, Rows, blocks, chunks
 from softreg.kernels.threads import in_order
 
-__all__ = ["curvature", "probabilities"]
+__all__ = ["curvature", "logits", "probabilities", "softmax_columns"]
 
 SPAN_ROWS = 8192  # whose probabilities are held at once where not all are kept
 
@@ -32,6 +32,41 @@ def probabilities(rows: Rows, W: Vector, b: Vector, n_threads: int | None = None
     classes = Classes.of(rows, W, b)
     probs = np.empty((len(b), len(rows)), classes.W.dtype)
     for _ in in_order(lambda span: _probabilities(rows, classes, *span, probs), chunks(len(rows)), n_threads):
+        pass
+    return probs
+
+
+def logits(rows: Rows, W: Vector, b: Vector, n_threads: int | None = None) -> NDArray[Any]:
+    """Logits (K, n) in the arithmetic type: half a pass. W and b are folded already."""
+    classes = Classes.of(rows, W, b)
+    z = np.empty((len(b), len(rows)), classes.W.dtype)
+
+    def chunk(span: tuple[int, int]) -> None:
+        at = span[0]
+        for _, begin, end, _, part in blocks(rows, classes, *span):
+            m = end - begin
+            z[:, at : at + m] = part[:, :m]
+            at += m
+
+    for _ in in_order(chunk, chunks(len(rows)), n_threads):
+        pass
+    return z
+
+
+def softmax_columns(z: NDArray[Any], delta: Vector, n_threads: int | None = None) -> NDArray[Any]:
+    """Return softmax(z_i + delta) for each column z_i of logits (K, n)."""
+    K, n = z.shape
+    probs = np.empty_like(z)
+    moved = delta.astype(z.dtype)[:, None]
+
+    def chunk(span: tuple[int, int]) -> None:
+        m = span[1] - span[0]
+        part = np.empty((K, -(-m // 16) * 16), z.dtype)
+        np.add(z[:, span[0] : span[1]], moved, out=part[:, :m])
+        native.softmax(part, m)
+        probs[:, span[0] : span[1]] = part[:, :m]
+
+    for _ in in_order(chunk, chunks(n), n_threads):
         pass
     return probs
 

@@ -15,7 +15,7 @@ from softreg.protocols import Curvature, Matrix, Vector
 __all__ = ["dense", "products"]
 
 CACHE_BYTES = 64 << 20  # of probabilities kept between products; beyond, they are computed again for each
-MIN_ROWS = 8000  # a share of the rows is no fewer
+MIN_ROWS = 4000  # a share of the rows is no fewer
 BLOCK_ROWS = 1024
 
 

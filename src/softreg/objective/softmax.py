@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.data import Dataset
-from softreg.kernels import Rows, fold, fused, sgd
-from softreg.objective import curvature, preconditioner
+from softreg.kernels import Rows, fold, fused, logits, sgd
+from softreg.objective import curvature, intercept, preconditioner
 from softreg.objective.certificate import ClassMeans, dual_bound
 from softreg.protocols import Curvature, Gap, Matrix, Point, Sweep, Vector
 
@@ -130,6 +130,11 @@ class SoftmaxObjective:
         at = self.split(theta)
         return curvature.products(self._rows(self.rows), self.data, *at, self.l2, self.weight, share, self.n_threads)
 
+    @property
+    def hessian_passes(self) -> float:
+        """Operations of writing it down and solving with it, over those of a pass, 4 n · size."""
+        return self.size / 4 + self.size**2 / (12 * max(self.n_rows, 1))
+
     def hessian(self, theta: Vector) -> Matrix:
         """Return the Hessian at theta, (size, size)."""
         at = self.split(theta)
@@ -138,9 +143,10 @@ class SoftmaxObjective:
     def gap(self, theta: Vector, point: Point, wanted: float, solve: Callable[[Vector], Vector]) -> Gap:
         """Bound value − optimum by duality; inf without a penalty, or while `wanted` is out of reach.
 
-        The bound holds at any theta; it is good where the intercept's gradient s is small. So as long as the rest of
-        the gradient promises that `wanted` can be had, passes are made at points that `solve`, the solver's idea of
-        the inverse Hessian, says to have less of s and little more of the rest.
+        The bound holds at any theta; it is good where the intercept's gradient s is small. So where the rest of the
+        gradient promises that `wanted` can be had, and s is in the way, it is taken where s is less: with the best
+        intercept, or where the logits are too many to be kept, at a point that `solve`, the solver's idea of the
+        inverse Hessian, says to have less of s and little more of the rest.
         """
         if not self.l2 > 0:
             return Gap(math.inf)
@@ -158,12 +164,27 @@ class SoftmaxObjective:
             best = min(best, max(bound, 0.0))
             if slow or attempt == MAX_BOUND_PASSES or best <= wanted < math.inf:
                 break
-            only_s = np.zeros_like(theta)
-            self.split(only_s)[1][...] = s
-            theta = theta - solve(only_s)
+            theta, spent = self._balanced(theta, s, solve)
             at = self.evaluate(theta)
-            passes += 1
+            passes += 1 + spent
         return Gap(best, passes)
+
+    def _balanced(self, theta: Vector, s: Vector, solve: Callable[[Vector], Vector]) -> tuple[Vector, float]:
+        """Return theta with less of s, the intercept's gradient, and the passes that it took."""
+        data, rows = self.data, self._rows(self.rows)
+        W, b = self.split(theta)
+        if len(rows) * len(b) * np.dtype(rows.arithmetic).itemsize <= curvature.CACHE_BYTES:
+            z = logits(rows, *fold(W, b, data.scale, data.shift), self.n_threads)
+            w = np.ones(self.n_rows) if data.weights is None else data.weights
+            w = w if data.weights is None or self.rows is None else w[self.rows]
+            delta = intercept.balance(z, w / self.weight, self.means.y, self.n_threads)
+            if delta is not None:
+                theta = theta.copy()
+                self.split(theta)[1][...] += delta
+                return theta, 0.5
+        only_s = np.zeros_like(theta)
+        self.split(only_s)[1][...] = s
+        return theta - solve(only_s), 0.0
 
     @functools.cached_property
     def means(self) -> ClassMeans:

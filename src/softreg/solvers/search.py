@@ -15,7 +15,7 @@ __all__ = ["Blind", "Found", "backtrack"]
 SUFFICIENT = 1e-4  # share of the fall that the slope promises (Armijo)
 FLAT = 0.9  # share of the slope that may be left where values can no longer be told apart
 MAX_TRIALS = 25
-PATIENCE = 5
+PATIENCE = 2
 
 
 class Found(NamedTuple):

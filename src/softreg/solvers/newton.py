@@ -1,0 +1,176 @@
+"""Newton's method: exact where the Hessian is small, else by conjugate gradients with a preconditioner.
+
+    direction ≈ −H⁻¹ ∇f(theta)       until ‖H direction + ∇f‖ ≤ accuracy ‖∇f‖, in the preconditioner's norm
+
+(Nocedal & Wright 2006, section 7.1.) At first H comes from a share of the data, which is good enough for as long as
+full steps are (Byrd, Chin, Neveitt & Nocedal 2011, "On the use of stochastic Hessian information in optimization methods
+for machine learning"); the gradient is always that of all data, so the optimum is too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import numpy as np
+
+from softreg.errors import SettingError
+from softreg.protocols import HessianObjective, Matrix, Point, Vector
+from softreg.solvers.checks import real, whole
+from softreg.solvers.search import Blind, backtrack
+
+__all__ = ["Newton", "NewtonState"]
+
+RIDGE = 64 * float(np.finfo(float).eps)  # relative to the diagonal: for directions without curvature
+
+Solve = Callable[[Vector], Vector]
+
+
+@dataclass(frozen=True, eq=False)
+class NewtonState:
+    """Theta, what is known there, and how the next step is to be found."""
+
+    theta: Vector
+    point: Point
+    solve: Solve | None = None  # v ↦ M⁻¹ v; None where the Hessian itself is solved with
+    share: float = 1.0
+    steps: int = 0
+    passes: float = 1.0
+    blind: Blind = field(default_factory=Blind)
+
+    def newton(self, v: Vector) -> Vector:
+        """Return what is known of H⁻¹ v."""
+        return v if self.solve is None else self.solve(v)
+
+    @property
+    def value(self) -> float:
+        """Loss + penalty."""
+        return self.point.value
+
+    @property
+    def loss(self) -> float:
+        """Weighted mean cross-entropy."""
+        return self.point.loss
+
+    @property
+    def accuracy(self) -> float:
+        """On the training rows."""
+        return self.point.accuracy
+
+
+@dataclass(frozen=True)
+class Newton:
+    """Newton's method: few steps, each of several passes over some or all of the data.
+
+    Parameters
+    ----------
+    share : float
+        Share of the data that the Hessian is taken from at first, in (0, 1]; it doubles whenever a full step fails.
+    accuracy : float
+        Relative accuracy of a step, in (0, 1).
+    inner : int
+        Most products with the Hessian in a step.
+    refresh : sequence of int
+        Steps before which the preconditioner is made anew.
+    exact_passes : float
+        Cost, in passes over the data, up to which the Hessian is written down and solved with.
+    """
+
+    default_steps: ClassVar[int] = 200
+    converges: ClassVar[bool] = True
+
+    share: float = 0.125
+    accuracy: float = 0.1
+    inner: int = 50
+    refresh: tuple[int, ...] = (3, 8)
+    exact_passes: float = 25.0
+
+    def __post_init__(self) -> None:
+        real(self, "share", "accuracy", "exact_passes")
+        whole(self, 1, "inner")
+        object.__setattr__(self, "refresh", tuple(self.refresh))
+        if not 0 < self.share <= 1:
+            raise SettingError("share", self.share, "a number in (0, 1]")
+        if not 0 < self.accuracy < 1:
+            raise SettingError("accuracy", self.accuracy, "a number in (0, 1)")
+        if any(step < 0 for step in self.refresh):
+            raise SettingError("refresh", self.refresh, "steps from 0")
+
+    def init(self, objective: HessianObjective, theta: Vector) -> NewtonState:
+        """Return the state before the first step: one pass."""
+        point = objective.evaluate(theta)
+        if objective.hessian_passes <= self.exact_passes:
+            return NewtonState(theta, point)
+        return NewtonState(theta, point, objective.preconditioner(theta, coarse=True), self.share)
+
+    def resume(self, objective: HessianObjective, state: NewtonState) -> NewtonState:
+        """Return the same state on an objective that is the same but for its rounding: one pass."""
+        return replace(state, point=objective.evaluate(state.theta), passes=state.passes + 1, blind=Blind())
+
+    def step(self, objective: HessianObjective, state: NewtonState) -> NewtonState | None:
+        """Return the state one step down, or None where no lower point can be told from this one."""
+        solve = state.solve
+        grad = state.point.grad
+        if solve is None:
+            direction, passes = _solved(objective.hessian(state.theta), -grad), objective.hessian_passes
+        else:
+            if state.steps in self.refresh:
+                solve = objective.preconditioner(state.theta, coarse=False)
+            curvature = objective.curvature(state.theta, state.share)
+            direction, products = _conjugate_gradients(curvature.product, -grad, solve, self.accuracy, self.inner)
+            passes = curvature.passes + products * curvature.passes_each
+        found = backtrack(objective, state.theta, state.point, direction, objective.precision)
+        if found is None:
+            if state.share < 1:
+                return self.step(objective, replace(state, share=1.0, passes=state.passes + passes))
+            return None
+        theta, point, length, trials, _ = found
+        blind = state.blind.after(found, float(point.grad @ (point.grad if solve is None else solve(point.grad))))
+        if blind.stalled:
+            return None
+        share = min(1.0, 2 * state.share) if length < 1 else state.share
+        return NewtonState(theta, point, solve, share, state.steps + 1, state.passes + passes + trials, blind)
+
+
+def _conjugate_gradients(
+    product: Solve, target: Vector, solve: Solve, accuracy: float, most: int
+) -> tuple[Vector, int]:
+    """Solve H x = target to a relative accuracy in the norm of M⁻¹; also the number of products taken."""
+    x = np.zeros_like(target)
+    residual, z = target.copy(), solve(target)
+    direction, squared = z, float(target @ z)
+    enough = accuracy**2 * squared
+    for count in range(1, most + 1):
+        curved = product(direction)
+        curvature = float(direction @ curved)
+        if not curvature > 0:  # nan too, or rounding
+            return (x if count > 1 else z), count
+        length = squared / curvature
+        x += length * direction
+        residual -= length * curved
+        z = solve(residual)
+        before, squared = squared, float(residual @ z)
+        if not squared > enough:
+            break
+        direction = z + squared / before * direction
+    return x, count
+
+
+def _solved(H: Matrix, target: Vector) -> Vector:
+    """Solve H x = target, H positive semidefinite and the target in its range."""
+    diagonal = np.diagonal(H).copy()
+    diagonal[~(diagonal > 0)] = 1.0
+    root = 1 / np.sqrt(diagonal)
+    scaled = H * np.outer(root, root)
+    ridge = RIDGE * len(H)
+    while math.isfinite(ridge):
+        try:
+            factor = np.linalg.cholesky(scaled + ridge * np.eye(len(H)))
+        except np.linalg.LinAlgError:
+            ridge *= 100
+            continue
+        half = np.linalg.solve(factor, root * target)
+        return np.asarray(root * np.linalg.solve(factor.T, half), float)
+    return np.full_like(target, math.nan)
