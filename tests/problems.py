@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from softreg import LBFGS, SGD, Dataset
+from softreg import LBFGS, SGD, Dataset, Newton
 from softreg.data import fashion_mnist
 
 DTYPES = [
@@ -25,6 +25,9 @@ SOLVERS = [
     pytest.param(SGD(learning_rate=0.05, batch_size=7), id="sgd"),
     pytest.param(LBFGS(), id="lbfgs"),
     pytest.param(LBFGS(memory=1, refresh=(0, 2)), id="lbfgs-short"),
+    pytest.param(Newton(), id="newton-exact"),
+    pytest.param(Newton(exact_passes=0), id="newton-truncated"),
+    pytest.param(Newton(exact_passes=0, share=1.0, accuracy=0.5, inner=3, refresh=(0, 2)), id="newton-short"),
 ]
 
 needs_fashion_mnist = pytest.mark.skipif(

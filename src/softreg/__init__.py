@@ -5,7 +5,7 @@ from importlib.metadata import version as _version
 from softreg.data import Dataset
 from softreg.functional import cross_entropy, log_softmax, logsumexp, softmax
 from softreg.model import Model, Score, Settings, fit
-from softreg.solvers import LBFGS, SGD, Solution, Status
+from softreg.solvers import LBFGS, SGD, Newton, Solution, Status
 
 __version__ = _version("softreg")
 
@@ -14,6 +14,7 @@ __all__ = [
     "SGD",
     "Dataset",
     "Model",
+    "Newton",
     "Score",
     "Settings",
     "Solution",

@@ -17,7 +17,7 @@ from softreg.protocols import Vector
 
 __all__ = ["balance"]
 
-MAX_STEPS = 8
+MAX_TRIALS = 20
 
 
 def balance(z: NDArray[Any], w: Vector, shares: Vector, n_threads: int | None) -> Vector | None:
@@ -26,20 +26,25 @@ def balance(z: NDArray[Any], w: Vector, shares: Vector, n_threads: int | None) -
     `w` (n,) are the rows' weights over their sum.
     """
     K = len(z)
-    delta = np.zeros(K)
-    least = np.inf
-    best = delta
-    for _ in range(MAX_STEPS):
+    enough = float(np.finfo(z.dtype).eps) / 64
+    best, least = None, np.inf
+    delta = step = np.zeros(K)
+    for _ in range(MAX_TRIALS):
         p = softmax_columns(z, delta, n_threads)
         weighted = p * w.astype(p.dtype)
-        s = weighted.sum(axis=1, dtype=float) - shares
-        size = float(np.abs(s).max())
-        if not size < least:  # nan too; or as near as rounding lets it come
+        mean = weighted.sum(axis=1, dtype=float)
+        size = float(np.abs(mean - shares).max())
+        if size < least:  # false for nan
+            best, least = delta, size
+            A = np.diag(mean) - (weighted @ p.T).astype(float)
+            # The matrix of ones holds the direction in which nothing changes.
+            step = np.linalg.lstsq(A + np.full((K, K), 1 / K), shares - mean, rcond=None)[0]
+            step -= step.mean()
+        elif best is None or float(np.abs(step).max()) < enough:
             break
-        least, best = size, delta
-        A = np.diag(weighted.sum(axis=1, dtype=float)) - (weighted @ p.T).astype(float)
-        step = np.linalg.lstsq(A + np.full((K, K), 1 / K), -s, rcond=None)[0]
-        delta = delta + step - step.mean()
-        if not np.isfinite(delta).all():
+        else:
+            step = step / 2
+        if least <= enough:
             break
-    return best if least < np.inf else None
+        delta = best + step
+    return best

@@ -29,9 +29,9 @@ from softreg.protocols import Matrix, Vector
 __all__ = ["make"]
 
 POOL_ROWS = 1 << 16  # rows looked at
-ROWS_PER_FEATURE, MIN_ROWS = 5, 2000  # of those, drawn for a matrix; fewer make the metric too bold
+ROWS_PER_FEATURE, MIN_ROWS = 3, 2000  # of those, drawn for a matrix; fewer make the metric too bold
 OWN_PASSES = 40  # a matrix for each mode may cost as much as this many passes over the data
-BLOCK_ROWS = 1000
+BLOCK_ROWS = 2048
 MAX_BYTES = 256 << 20  # of a matrix; beyond, only diagonals are kept
 RIDGE = 8 * float(np.finfo(np.float32).eps)  # relative, of each diagonal entry: the rounding of what is off it
 MAX_MODES = 2048  # beyond, classes stand for modes: eigenvectors would cost more than they save
@@ -69,7 +69,7 @@ def make(
     rotation = modes.T.astype(p.dtype)
     h = np.maximum(np.square(rotation) @ p - np.square(rotation @ p), 0)
 
-    def inverse(a: int) -> Matrix | None:
+    def inverse(a: int) -> Solve | None:
         return _inverse(sample.gram(w * h[a], m), l2) if eigenvalues[a] > 0 else None
 
     inverses = list(in_order(inverse, range(K), n_threads))
@@ -79,8 +79,7 @@ def make(
 
         def one(a: int) -> Vector:
             block = inverses[a]
-            product: Vector = _flat(columns[:, a], l2) if block is None else block @ columns[:, a]
-            return product
+            return _flat(columns[:, a], l2) if block is None else block(columns[:, a])
 
         solved: Matrix = np.stack(list(in_order(one, range(K), n_threads)), axis=1) @ modes.T
         return solved.ravel()
@@ -149,25 +148,33 @@ def _ridged(G: Matrix, l2: float) -> Matrix:
     return M
 
 
-def _inverse(G: Matrix, l2: float) -> Matrix:
+def _inverse(G: Matrix, l2: float) -> Solve:
+    """Return v ↦ (G + l2 I)⁻¹ v, as D Rᵀ R D v with D diagonal and R the inverse of a triangle, in float32.
+
+    That is definite whatever the rounding, and half the memory to go through.
+    """
     M = _ridged(G, l2)
     # To a unit diagonal first: columns of 1e-8 beside 1e8 keep their digits.
     root = 1 / np.sqrt(np.diagonal(M))
+    M *= root
+    M *= root[:, None]
     try:
-        factor = np.asarray(np.linalg.cholesky(M * np.outer(root, root)), float)
+        R = _triangular_inverse(np.linalg.cholesky(M).astype(np.float32))
     except np.linalg.LinAlgError:  # indefinite by rounding: what is off the diagonal counts for nothing
-        return np.diag(root**2)
-    half = _triangular_inverse(factor)
-    half *= root
-    inverse: Matrix = half.T @ half
-    return inverse
+        return lambda v: (v.T * root**2).T
+
+    def solve(v: Vector) -> Vector:
+        scaled = (v.T * root).T.astype(np.float32)
+        return ((R.T @ (R @ scaled)).T * root).T
+
+    return solve
 
 
-def _triangular_inverse(L: Matrix) -> Matrix:
+def _triangular_inverse(L: NDArray[np.float32]) -> NDArray[np.float32]:
     """Inverse of a lower triangle by halves: a third of the work that a general inverse takes."""
     n = len(L)
     if n <= 64:
-        return np.asarray(np.linalg.inv(L), float)
+        return np.linalg.inv(L)
     h = n // 2
     inverse = np.zeros_like(L)
     inverse[:h, :h], inverse[h:, h:] = _triangular_inverse(L[:h, :h]), _triangular_inverse(L[h:, h:])
@@ -191,7 +198,7 @@ def _shared(G: Matrix, modes: Matrix, factors: Vector, l2: float) -> Solve:
         def solve_alike(v: Vector) -> Vector:
             columns = v.reshape(size, K)
             mean = columns.mean(axis=1)
-            solved: Matrix = inverse @ (columns - mean[:, None]) + _flat(mean, l2)[:, None]
+            solved: Matrix = inverse(columns - mean[:, None]) + _flat(mean, l2)[:, None]
             return solved.ravel()
 
         return solve_alike

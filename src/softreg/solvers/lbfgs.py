@@ -72,8 +72,8 @@ class LBFGS:
     default_steps: ClassVar[int] = 1000
     converges: ClassVar[bool] = True
 
-    memory: int = 20
-    refresh: tuple[int, ...] = (3, 10, 25)
+    memory: int = 30
+    refresh: tuple[int, ...] = (3, 10, 40)
 
     def __post_init__(self) -> None:
         whole(self, 1, "memory")

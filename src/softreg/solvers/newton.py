@@ -3,8 +3,8 @@
     direction ≈ −H⁻¹ ∇f(theta)       until ‖H direction + ∇f‖ ≤ accuracy ‖∇f‖, in the preconditioner's norm
 
 (Nocedal & Wright 2006, section 7.1.) At first H comes from a share of the data, which is good enough for as long as
-full steps are (Byrd, Chin, Neveitt & Nocedal 2011, "On the use of stochastic Hessian information in optimization methods
-for machine learning"); the gradient is always that of all data, so the optimum is too.
+full steps are (Byrd, Chin, Neveitt & Nocedal 2011, "On the use of stochastic Hessian information in optimization
+methods for machine learning"); the gradient is always that of all data, so the optimum is too.
 """
 
 from __future__ import annotations
