@@ -240,6 +240,41 @@ void curvature(Features X, Rows rows, Weights weights, std::size_t begin, std::s
                            scratch.data(), sums.data(), bias_sums.data());
 }
 
+template <typename T>
+std::size_t whole_tiles(std::size_t m) {
+    const std::size_t tile = kernels<T>().tile_rows;
+    return (m + tile - 1) / tile * tile;
+}
+
+template <typename T>
+void pack(Features X, Rows rows, std::size_t begin, std::size_t end, Out2<T> packed) {
+    const Source from = source<T>(X, rows, begin, end);
+    check(packed.shape(1) == kernels<T>().padded(from.d), "packed rows have another length");
+    check(packed.shape(0) >= whole_tiles<T>(end - begin), "there is no room for whole tiles of rows");
+    nb::gil_scoped_release nogil;
+    kernels<T>().pack(from, begin, end, packed.data());
+}
+
+template <typename T>
+void forward_packed(In2<T> packed, std::size_t m, In2<T> W, In1<T> bias, ByClass<T> z) {
+    const std::size_t K = bias.shape(0), dp = packed.shape(1), ld = leading(z);
+    check(K > 0 && W.shape(0) == K && W.shape(1) == dp && z.shape(0) == K, "W, the biases and z disagree");
+    check(dp == kernels<T>().padded(dp), "packed rows are no whole vectors");
+    check(packed.shape(0) >= whole_tiles<T>(m) && z.shape(1) >= whole_tiles<T>(m), "there is no room for whole tiles of rows");
+    nb::gil_scoped_release nogil;
+    kernels<T>().forward_packed(packed.data(), m, dp, W.data(), bias.data(), K, z.data(), ld);
+}
+
+template <typename T>
+void backward_packed(In2<T> packed, std::size_t m, ByClassIn<T> z, Out2<T> gradient) {
+    const std::size_t K = z.shape(0), dp = packed.shape(1), ld = leading(z);
+    check(K > 0 && gradient.shape(0) == K && gradient.shape(1) == dp, "the gradient has another shape");
+    check(dp == kernels<T>().padded(dp), "packed rows are no whole vectors");
+    check(packed.shape(0) >= m && z.shape(1) >= m, "rows are missing");
+    nb::gil_scoped_release nogil;
+    kernels<T>().backward_packed(packed.data(), m, dp, z.data(), ld, K, gradient.data());
+}
+
 // Returns sums of losses, hits, weights and penalties; W, b are stepped in place, folded and bias are scratch.
 template <typename T>
 std::tuple<double, double, double, double> sgd(Features X, Rows rows, In1<std::int32_t> labels, Weights weights,
@@ -274,6 +309,11 @@ void bind(nb::module_ &m) {
           "scratch"_a.noconvert(), "sums"_a.noconvert(), "bias_sums"_a.noconvert());
     m.def("forward", &forward<T>, "X"_a.noconvert(), "rows"_a.noconvert().none(), "begin"_a, "end"_a, "W"_a.noconvert(),
           "bias"_a.noconvert(), "scratch"_a.noconvert(), "z"_a.noconvert());
+    m.def("pack", &pack<T>, "X"_a.noconvert(), "rows"_a.noconvert().none(), "begin"_a, "end"_a, "packed"_a.noconvert());
+    m.def("forward_packed", &forward_packed<T>, "packed"_a.noconvert(), "m"_a, "W"_a.noconvert(), "bias"_a.noconvert(),
+          "z"_a.noconvert());
+    m.def("backward_packed", &backward_packed<T>, "packed"_a.noconvert(), "m"_a, "z"_a.noconvert(),
+          "gradient"_a.noconvert());
     m.def("softmax", &softmax<T>, "logits"_a.noconvert(), "n"_a);
     m.def("softmax_change", &softmax_change<T>, "probs"_a.noconvert(), "change"_a.noconvert(),
           "weights"_a.noconvert().none(), "rows"_a.noconvert().none(), "begin"_a, "end"_a);
@@ -295,6 +335,7 @@ NB_MODULE(_native, m) {
     }, "single"_a, "d"_a, "K"_a);
     m.def("padded", [](bool single, std::size_t d) { return single ? kernels<float>().padded(d) : kernels<double>().padded(d); },
           "single"_a, "d"_a);
+    m.def("tile_rows", [] { return kernels<float>().tile_rows; });
     m.def("longest_batch", [] { return kernels<float>().longest_batch; });
     m.def("multiply_add", [](bool single, std::size_t rounds) {
         nb::gil_scoped_release nogil;

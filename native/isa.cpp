@@ -21,6 +21,10 @@ constexpr Kernels<T> kernels() {
         softmax<T>,
         softmax_change<T>,
         curvature<T>,
+        tile_rows,
+        pack<T>,
+        forward_packed<T>,
+        backward_packed<T>,
         sgd<T>,
         multiply_add<T>,
     };

@@ -72,25 +72,43 @@ inline Vector<T> broadcast(T x) {
     return x - Vector<T>{};
 }
 
-// Sum of the lanes, by halves.
+// What is left of a vector when its halves are added until 16 bytes remain.
 template <typename T, std::size_t Bytes = vector_bytes>
-inline T sum_halves(const void *p) {
-    if constexpr (Bytes > 16) {
-        typedef T half __attribute__((vector_size(Bytes / 2), may_alias));
+inline auto fold(const void *p) {
+    typedef T half __attribute__((vector_size(Bytes / 2), may_alias));
+    if constexpr (Bytes == 16) {
+        typedef T whole __attribute__((vector_size(16), may_alias));
+        whole result;
+        std::memcpy(&result, p, sizeof result);
+        return result;
+    } else {
         half parts[2];
         std::memcpy(&parts, p, sizeof parts);
         const half total = parts[0] + parts[1];
-        return sum_halves<T, Bytes / 2>(&total);
-    } else {
-        T parts[16 / sizeof(T)];
-        std::memcpy(&parts, p, sizeof parts);
-        if constexpr (sizeof(T) == 4) return (parts[0] + parts[2]) + (parts[1] + parts[3]);
-        return parts[0] + parts[1];
+        return fold<T, Bytes / 2>(&total);
     }
 }
+
+// Sum of the lanes, by halves.
 template <typename T>
 inline T sum(Vector<T> v) {
-    return sum_halves<T>(&v);
+    const auto parts = fold<T>(&v);
+    if constexpr (sizeof(T) == 4) return (parts[0] + parts[2]) + (parts[1] + parts[3]);
+    return parts[0] + parts[1];
+}
+
+// Sums of the lanes of R vectors, each plus `more`, into to[0 … R): the same additions as `sum`, several at a time.
+template <typename T, int R>
+inline void sums(const Vector<T> *v, T more, T *to) {
+    if constexpr (R == 4 && sizeof(T) == 4) {
+        const auto f0 = fold<T>(v), f1 = fold<T>(v + 1), f2 = fold<T>(v + 2), f3 = fold<T>(v + 3);
+        const auto a = __builtin_shufflevector(f0, f1, 0, 4, 1, 5) + __builtin_shufflevector(f0, f1, 2, 6, 3, 7);
+        const auto b = __builtin_shufflevector(f2, f3, 0, 4, 1, 5) + __builtin_shufflevector(f2, f3, 2, 6, 3, 7);
+        const auto total = (__builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7)) + more;
+        std::memcpy(to, &total, sizeof total);
+    } else {
+        for (int r = 0; r < R; ++r) to[r] = sum<T>(v[r]) + more;
+    }
 }
 
 // exp(x) for x ≤ 0 and nan, to about one unit in the last place; exactly 0 where it underflows.

@@ -18,57 +18,67 @@ namespace {
 // apart, so that a small loss (log1p of the others' mass) and the residual beside it (−mass / (1 + mass)) keep their
 // relative accuracy where 1 − p would lose every digit (Blanchard, Higham & Higham 2021, section 4). nan in a row, an
 // infinite maximum, or −inf throughout make that row's loss and residuals nan; a row of weight 0 counts as absent.
-template <typename T>
-BlockSums softmax_xent(T *z, std::size_t ld, const Labels &labels, std::size_t begin, std::size_t end, std::size_t K) {
+template <typename T, int N>
+inline void softmax_xent_strip(T *z, std::size_t ld, const Labels &labels, std::size_t begin, std::size_t end, std::size_t K,
+                               BlockSums &sums) {
     using V = Vector<T>;
     using I = Mask<T>;
     using Integer = std::conditional_t<std::is_same_v<T, float>, std::int32_t, std::int64_t>;
-    BlockSums sums;
-    for (std::size_t i = begin; i < end; i += lanes<T>) {
-        T *column = z + (i - begin);
-        Integer y_lanes[lanes<T>] = {};
-        T w_lanes[lanes<T>] = {};
-        for (std::size_t lane = 0, m = smaller(lanes<T>, end - i); lane < m; ++lane) {
-            const std::size_t at = labels.at(i + lane);
-            y_lanes[lane] = static_cast<Integer>(labels.labels[at]);
-            w_lanes[lane] = labels.weights == nullptr ? T{1} : static_cast<T>(labels.weights[at]);
+    constexpr std::size_t width = N * lanes<T>;
+    Integer y_lanes[width] = {};
+    T w_lanes[width] = {};
+    for (std::size_t lane = 0, m = smaller(width, end - begin); lane < m; ++lane) {
+        const std::size_t at = labels.at(begin + lane);
+        y_lanes[lane] = static_cast<Integer>(labels.labels[at]);
+        w_lanes[lane] = labels.weights == nullptr ? T{1} : static_cast<T>(labels.weights[at]);
+    }
+    I y[N], top[N];
+    V w[N], peak[N], at_label[N], others[N], factor[N], residual_on_top[N];
+    std::memcpy(&y, y_lanes, sizeof y);
+    std::memcpy(&w, w_lanes, sizeof w);
+    for (int v = 0; v < N; ++v) {
+        peak[v] = at_label[v] = load<T>(z + static_cast<std::size_t>(v) * lanes<T>);
+        top[v] = I{};
+    }
+    for (std::size_t k = 1; k < K; ++k) {
+        const I here = I{} + static_cast<Integer>(k);
+        SOFTREG_UNROLL
+        for (int v = 0; v < N; ++v) {
+            const V zk = load<T>(z + k * ld + static_cast<std::size_t>(v) * lanes<T>);
+            const I above = zk > peak[v];
+            peak[v] = above ? zk : peak[v];
+            top[v] = above ? here : top[v];
+            at_label[v] = y[v] == here ? zk : at_label[v];
         }
-        I y;
-        V w;
-        std::memcpy(&y, y_lanes, sizeof y);
-        std::memcpy(&w, w_lanes, sizeof w);
-        V peak = load<T>(column), at_label = peak;
-        I top{};
-        for (std::size_t k = 1; k < K; ++k) {
-            const V zk = load<T>(column + k * ld);
-            const I here = I{} + static_cast<Integer>(k);
-            const I above = zk > peak;
-            peak = above ? zk : peak;
-            top = above ? here : top;
-            at_label = y == here ? zk : at_label;
+    }
+    for (int v = 0; v < N; ++v) others[v] = peak[v] - peak[v];  // 0, or nan where the maximum is nan or infinite
+    for (std::size_t k = 0; k < K; ++k) {
+        const I here = I{} + static_cast<Integer>(k);
+        SOFTREG_UNROLL
+        for (int v = 0; v < N; ++v) {
+            T *zk = z + k * ld + static_cast<std::size_t>(v) * lanes<T>;
+            const V e = exp_nonpositive<T>(load<T>(zk) - peak[v]);
+            others[v] += top[v] == here ? V{} : e;
+            store<T>(zk, e);
         }
-        V others = peak - peak;  // 0, or nan where the maximum is nan or infinite
-        for (std::size_t k = 0; k < K; ++k) {
-            const I here = I{} + static_cast<Integer>(k);
-            const V e = exp_nonpositive<T>(load<T>(column + k * ld) - peak);
-            others += top == here ? V{} : e;
-            store<T>(column + k * ld, e);
+    }
+    for (int v = 0; v < N; ++v) {
+        factor[v] = w[v] / (others[v] + T(1));
+        residual_on_top[v] = -(others[v] * factor[v]);
+    }
+    for (std::size_t k = 0; k < K; ++k) {
+        const I here = I{} + static_cast<Integer>(k);
+        SOFTREG_UNROLL
+        for (int v = 0; v < N; ++v) {
+            T *zk = z + k * ld + static_cast<std::size_t>(v) * lanes<T>;
+            const V p = load<T>(zk) * factor[v];
+            const V r = y[v] == here ? (y[v] == top[v] ? residual_on_top[v] : p - w[v]) : p;
+            store<T>(zk, w[v] == V{} ? V{} : r);
         }
-        const V total = others + T(1);
-        const V factor = w / total;
-        const I absent = w == V{};
-        const I label_on_top = y == top;
-        const V residual_on_top = -(others * factor);
-        for (std::size_t k = 0; k < K; ++k) {
-            const I here = I{} + static_cast<Integer>(k);
-            const V p = load<T>(column + k * ld) * factor;
-            const V r = y == here ? (label_on_top ? residual_on_top : p - w) : p;
-            store<T>(column + k * ld, absent ? V{} : r);
-        }
-        V loss = w * (log1p_nonnegative<T>(others) + (peak - at_label));
-        loss = absent ? V{} : loss;
-        const I right = label_on_top & (loss == loss);
-        const V hits = right ? w : V{};
+    }
+    for (int v = 0; v < N; ++v) {
+        const V loss = w[v] == V{} ? V{} : w[v] * (log1p_nonnegative<T>(others[v]) + (peak[v] - at_label[v]));
+        const V hits = ((y[v] == top[v]) & (loss == loss)) ? w[v] : V{};
         T loss_lanes[lanes<T>], hit_lanes[lanes<T>];
         std::memcpy(loss_lanes, &loss, sizeof loss);
         std::memcpy(hit_lanes, &hits, sizeof hits);
@@ -77,6 +87,17 @@ BlockSums softmax_xent(T *z, std::size_t ld, const Labels &labels, std::size_t b
             sums.correct += static_cast<double>(hit_lanes[lane]);
         }
     }
+}
+
+// Strips of several vectors: with many classes a class's logits lie far from the next one's, and what is fetched for one
+// vector serves its neighbours.
+template <typename T>
+BlockSums softmax_xent(T *z, std::size_t ld, const Labels &labels, std::size_t begin, std::size_t end, std::size_t K) {
+    constexpr std::size_t strip = 4 * lanes<T>;
+    BlockSums sums;
+    std::size_t i = begin;
+    for (; i + strip <= end; i += strip) softmax_xent_strip<T, 4>(z + (i - begin), ld, labels, i, end, K, sums);
+    for (; i < end; i += lanes<T>) softmax_xent_strip<T, 1>(z + (i - begin), ld, labels, i, end, K, sums);
     return sums;
 }
 

@@ -27,6 +27,13 @@ struct Kernels {
     void (*curvature)(const Source &X, const Labels &labels, std::size_t begin, std::size_t end, const T *probs,
                       std::size_t ld, const T *V, const T *bias, std::size_t vectors, std::size_t K, void *scratch,
                       double *sums, double *bias_sums);
+    // Rows that packed rows and logits are a multiple of.
+    std::size_t tile_rows;
+    void (*pack)(const Source &X, std::size_t begin, std::size_t end, T *packed);
+    void (*forward_packed)(const T *packed, std::size_t m, std::size_t dp, const T *W, const T *bias, std::size_t K, T *z,
+                           std::size_t ld);
+    void (*backward_packed)(const T *packed, std::size_t m, std::size_t dp, const T *z, std::size_t ld, std::size_t K,
+                            T *gradient);
     SgdSums (*sgd)(const Source &X, const Labels &labels, std::size_t batch, const Step &step, std::size_t K,
                    void *scratch, T *folded, T *bias, double *W, double *b, double *bias_sums);
     // For benchmarks: see dense.hpp.

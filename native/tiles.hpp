@@ -35,9 +35,7 @@ inline void forward_tile(const T *x, std::size_t dp, const T *W, const T *bias, 
         }
     }
     SOFTREG_UNROLL
-    for (int k = 0; k < K; ++k)
-        SOFTREG_UNROLL
-    for (int r = 0; r < R; ++r) z[static_cast<std::size_t>(k) * ld + static_cast<std::size_t>(r)] = sum<T>(acc[k][r]) + bias[k];
+    for (int k = 0; k < K; ++k) sums<T, R>(acc[k], bias[k], z + static_cast<std::size_t>(k) * ld);
 }
 
 template <typename T, int K, int R>

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from drivers import INSTRUCTION_SETS, chosen
 from problems import DTYPES, SHAPES, features
 from softreg import kernels
-from softreg.kernels import native, passes, reference, threads
+from softreg.kernels import many, native, reference, threads
+from softreg.kernels import rows as kernel_rows
 
 Kernel = Callable[..., tuple[float, float]]
 
@@ -160,7 +161,7 @@ def expected(rows: kernels.Rows, W: NDArray[Any], b: NDArray[Any]) -> tuple[Any,
 def check(rows: kernels.Rows, W: NDArray[Any], b: NDArray[Any], n_threads: int | None = None) -> None:
     sums = kernels.fused(rows, W, b, n_threads)
     loss, correct, gW, gb = expected(rows, W, b)
-    tolerance = 1e-5 if passes.arithmetic(rows.X.dtype) is np.float32 else 1e-12
+    tolerance = 1e-5 if kernels.arithmetic(rows.X.dtype) is np.float32 else 1e-12
     scale = max(1.0, float(np.abs(gW).max(initial=0)))
     assert sums.loss == pytest.approx(loss, rel=tolerance, abs=tolerance)
     assert sums.n_correct == correct
@@ -218,8 +219,18 @@ def test_the_bits_are_the_same_for_any_number_of_threads(dtype: str, d: int, K: 
         assert other.b.tobytes() == results[0].b.tobytes()
 
 
+@pytest.mark.parametrize("bytes_for_sums", [0, many.SUMS_BYTES])
+@pytest.mark.parametrize("flush_rows", [1, 10**9])
+def test_sums_of_many_classes_are_right_however_they_are_kept(
+    bytes_for_sums: int, flush_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many, "SUMS_BYTES", bytes_for_sums)
+    monkeypatch.setattr(many, "FLUSH_ROWS", flush_rows)
+    check(*problem(2500, 11, 130, "uint8"))
+
+
 @pytest.mark.parametrize("K", [3, 80])
-@pytest.mark.parametrize("n", [0, 1, 1023, 1024, 5000])
+@pytest.mark.parametrize("n", [0, 1, 959, 960, 5000])
 def test_logits_come_once_for_every_row(instruction_set: str, n: int, K: int) -> None:
     rows, W, b = problem(n, 5, K, "uint8")
     z = np.full((K, n), np.nan)
@@ -305,10 +316,10 @@ def test_short_types_can_be_computed_in_float64(instruction_set: str, dtype: str
 
 @given(st.integers(0, 10**7))
 def test_chunks_cover_all_rows_in_order(n: int) -> None:
-    spans = passes.chunks(n)
+    spans = kernel_rows.chunks(n)
     assert [start for start, _ in spans] == [0, *(stop for _, stop in spans)][: len(spans)]
     assert (spans[-1][1] if spans else 0) == n
-    assert len(spans) <= passes.MAX_CHUNKS
+    assert len(spans) <= kernel_rows.MAX_CHUNKS
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
@@ -469,3 +480,88 @@ def test_blas_gets_its_threads_back_when_the_last_of_several_users_leaves() -> N
     assert set(blas()) == {1}
     second.__exit__(None, None, None)
     assert blas() == before
+
+
+F32 = np.float32
+PARTS: dict[str, dict[str, Any]] = {
+    "softmax": {"logits": np.zeros((2, 16), F32), "n": 5},
+    "softmax_change": {
+        "probs": np.zeros((2, 16), F32),
+        "change": np.zeros((2, 16), F32),
+        "weights": np.ones(5),
+        "rows": None,
+        "begin": 0,
+        "end": 5,
+    },
+    "curvature": {
+        "X": np.zeros((4, 3), F32),
+        "rows": None,
+        "weights": None,
+        "begin": 0,
+        "end": 4,
+        "probs": np.zeros((2, 4), F32),
+        "V": np.zeros((4, native.padded(True, 3)), F32),
+        "bias": np.zeros(4, F32),
+        "scratch": np.empty(native.scratch_bytes(True, 3, 6), np.uint8),
+        "sums": np.zeros((4, 3)),
+        "bias_sums": np.zeros(4),
+    },
+    "pack": {
+        "X": np.zeros((4, 3), F32),
+        "rows": None,
+        "begin": 0,
+        "end": 4,
+        "packed": np.zeros((12, native.padded(True, 3)), F32),
+    },
+    "forward_packed": {
+        "packed": np.zeros((12, native.padded(True, 3)), F32),
+        "m": 5,
+        "W": np.zeros((2, native.padded(True, 3)), F32),
+        "bias": np.zeros(2, F32),
+        "z": np.zeros((2, 12), F32),
+    },
+    "backward_packed": {
+        "packed": np.zeros((12, native.padded(True, 3)), F32),
+        "m": 5,
+        "z": np.zeros((2, 12), F32),
+        "gradient": np.zeros((2, native.padded(True, 3)), F32),
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("kernel", "wrong"),
+    [
+        ("softmax", {"n": 17}),
+        ("softmax_change", {"end": 17}),
+        ("softmax_change", {"weights": np.ones(4)}),
+        ("softmax_change", {"rows": np.array([0, 1, 2, 3, 5])}),
+        ("softmax_change", {"rows": np.array([0, 1, 2])}),
+        ("softmax_change", {"probs": np.zeros((3, 16), F32)}),
+        ("softmax_change", {"change": np.zeros((2, 32), F32)[:, :16]}),
+        ("curvature", {"end": 5}),
+        ("curvature", {"probs": np.zeros((2, 3), F32)}),
+        ("curvature", {"probs": np.zeros((3, 4), F32)}),
+        ("curvature", {"weights": np.ones(3)}),
+        ("curvature", {"scratch": np.empty(native.scratch_bytes(True, 3, 4), np.uint8)}),
+        ("curvature", {"V": np.zeros((4, 3), F32)}),
+        ("curvature", {"sums": np.zeros((2, 3))}),
+        ("curvature", {"bias_sums": np.zeros(2)}),
+        ("pack", {"end": 5}),
+        ("pack", {"packed": np.zeros((12, 3), F32)}),
+        ("pack", {"packed": np.zeros((3, native.padded(True, 3)), F32)}),
+        ("forward_packed", {"m": 13}),
+        ("forward_packed", {"z": np.zeros((2, 4), F32)}),
+        ("forward_packed", {"W": np.zeros((2, 3), F32)}),
+        ("forward_packed", {"packed": np.zeros((12, 3), F32), "W": np.zeros((2, 3), F32)}),
+        ("backward_packed", {"m": 13}),
+        ("backward_packed", {"gradient": np.zeros((3, native.padded(True, 3)), F32)}),
+        ("backward_packed", {"z": np.zeros((2, 4), F32)}),
+    ],
+    ids=lambda part: part if isinstance(part, str) else " ".join(part),
+)
+def test_the_parts_of_a_pass_refuse_what_would_be_read_or_written_outside(kernel: str, wrong: dict[str, Any]) -> None:
+    function = getattr(native, kernel)
+    function(*PARTS[kernel].values())
+    with pytest.raises(ValueError, match=r"."):
+        function(*(PARTS[kernel] | wrong).values())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from problems import features
 from softreg import kernels
-from softreg.kernels import passes, reference
+from softreg.kernels import reference
 
 N = 150
 
@@ -64,7 +64,7 @@ def test_an_epoch_in_the_kernel_is_its_steps_written_out(
     how = {"batch": batch, "rate": 0.1, "mean_weight": 1.25, "l2": 0.5 if picked else 0.0}
     figures = kernels.sgd(rows, W, b, scale, shift, **how)  # type: ignore[arg-type]
     expected = steps(rows, W_, b_, scale, shift, **how)  # type: ignore[arg-type]
-    tolerance = 1e-5 if passes.arithmetic(rows.X.dtype) is np.float32 else 1e-12
+    tolerance = 1e-5 if kernels.arithmetic(rows.X.dtype) is np.float32 else 1e-12
     assert figures is not None
     np.testing.assert_allclose(figures, expected, rtol=tolerance)
     np.testing.assert_allclose(W, W_, rtol=tolerance, atol=tolerance)

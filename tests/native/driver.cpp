@@ -68,6 +68,23 @@ void curvature(Call &call) {
 }
 
 template <typename T>
+void pack(Call &call) {
+    kernels<T>().pack(call.source(0, 1, call.integer(3)), call.integer(2), call.integer(3), call.out<T>(4));
+}
+
+template <typename T>
+void forward_packed(Call &call) {
+    kernels<T>().forward_packed(call.in<T>(0), call.integer(1), call.length(0, 1), call.in<T>(2), call.in<T>(3),
+                                call.length(3), call.out<T>(4), call.leading(4));
+}
+
+template <typename T>
+void backward_packed(Call &call) {
+    kernels<T>().backward_packed(call.in<T>(0), call.integer(1), call.length(0, 1), call.in<T>(2), call.leading(2),
+                                 call.length(2), call.out<T>(3));
+}
+
+template <typename T>
 void sgd(Call &call) {
     const Source X = call.source(0, 1, call.length(call.given(1) ? 1 : 0));
     const double *scale = call.in<double>(8), *shift = call.in<double>(9);
@@ -94,6 +111,8 @@ void scratch_bytes(Call &call) {
     sized(call, [&](const auto &its) { return its.scratch(call.integer(1), call.integer(2)); });
 }
 
+void tile_rows(Call &call) { call.result(kernels<float>().tile_rows); }
+
 void longest_batch(Call &call) { call.result(kernels<float>().longest_batch); }
 
 using Kernel = void (*)(Call &);
@@ -107,6 +126,10 @@ Kernel kernel(const std::string &name) {
         {"softmax", softmax<T>},
         {"softmax_change", softmax_change<T>},
         {"curvature", curvature<T>},
+        {"pack", pack<T>},
+        {"forward_packed", forward_packed<T>},
+        {"backward_packed", backward_packed<T>},
+        {"tile_rows", tile_rows},
         {"sgd", sgd<T>},
         {"padded", padded},
         {"scratch_bytes", scratch_bytes},

@@ -3,9 +3,10 @@
 Each kernel stands twice: natively, which is what runs, and in plain NumPy in `reference`, which is what it must equal.
 """
 
-from softreg.kernels.curvature import curvature, logits, probabilities, softmax_columns
+from softreg.kernels.hessian import curvature, logits, probabilities, softmax_columns
 from softreg.kernels.minibatches import sgd
-from softreg.kernels.passes import Rows, Sums, arithmetic, fold, fused, loss, with_logits
+from softreg.kernels.passes import Sums, fused, loss, with_logits
+from softreg.kernels.rows import Rows, arithmetic, fold
 from softreg.kernels.threads import in_order, one_blas_thread
 
 __all__ = [

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.kernels import native
-from softreg.kernels.passes import FEW_CLASSES, Classes, Rows
+from softreg.kernels.classes import Classes
+from softreg.kernels.rows import Rows
 
 __all__ = ["sgd"]
 
@@ -30,11 +31,12 @@ def sgd(
     Returns the sums of losses, of right labels, of weights, and of weight times penalty; None where this kernel is not
     made for the data: many classes, long batches, or a type of X that must be converted.
     """
-    if len(b) > FEW_CLASSES or not 0 < batch <= native.longest_batch() or not rows.in_place or len(rows) == 0:
+    classes = Classes.of(rows, W, b)
+    if not classes.few or not 0 < batch <= native.longest_batch() or not rows.in_place or len(rows) == 0:
         return None
     part, _, _ = rows.readable(0, len(rows))
     index = np.arange(len(rows)) if part.index is None else part.index
-    classes, d = Classes.of(rows, W, b), len(W)
+    d = len(W)
     stepped, b_stepped, b_sums = np.ascontiguousarray(W.T), b.copy(), np.empty(len(b))
     every_scale = np.ascontiguousarray(np.broadcast_to(scale, d), dtype=float)
     every_shift = np.ascontiguousarray(np.broadcast_to(shift, d), dtype=float)

@@ -2,20 +2,24 @@
 
 try:
     from softreg.kernels._native import (
+        backward_packed,
         choose,
         curvature,
         forward,
+        forward_packed,
         fused,
         instruction_set,
         instruction_sets,
         longest_batch,
         multiply_add,
+        pack,
         padded,
         scratch_bytes,
         sgd,
         softmax,
         softmax_change,
         softmax_xent,
+        tile_rows,
     )
 except ImportError as error:  # pragma: no cover - only a broken installation gets here
     raise ImportError(
@@ -24,18 +28,22 @@ except ImportError as error:  # pragma: no cover - only a broken installation ge
     ) from error
 
 __all__ = [
+    "backward_packed",
     "choose",
     "curvature",
     "forward",
+    "forward_packed",
     "fused",
     "instruction_set",
     "instruction_sets",
     "longest_batch",
     "multiply_add",
+    "pack",
     "padded",
     "scratch_bytes",
     "sgd",
     "softmax",
     "softmax_change",
     "softmax_xent",
+    "tile_rows",
 ]

@@ -78,17 +78,17 @@ class SoftmaxObjective:
 
         weight = self.weight
         share = 1 / weight if weight > 0 else 0.0
-        grad = np.empty_like(theta)
-        grad_W, grad_b = self.split(grad)
-        np.multiply(sums.W.T, _column(data.scale) * share, out=grad_W)
-        if np.any(data.shift):
-            grad_W += share * np.outer(np.broadcast_to(data.shift, len(W)), sums.b)
-        if self.l2:
-            grad_W += self.l2 * W
-        np.multiply(sums.b, share, out=grad_b)
+        grad = sums.grad  # finished in place: with many classes it is what memory goes to
+        grad *= share
+        for j in _spans(*W.shape):
+            grad[:-1][j] *= _part(data.scale, j)
+            if np.any(data.shift):
+                grad[:-1][j] += _part(data.shift, j) * grad[-1]
+            if self.l2:
+                grad[:-1][j] += self.l2 * W[j]
         loss = sums.loss * share
         penalty = self.l2 / 2 * float(np.vdot(W, W)) if self.l2 else 0.0
-        return Point(loss + penalty, loss, grad, sums.n_correct, weight)
+        return Point(loss + penalty, loss, grad.ravel(), sums.n_correct, weight)
 
     def sweep(self, theta: Vector, order: NDArray[np.int64], batch_size: int, learning_rate: float) -> Sweep:
         """Go through the rows in this order, a step for each batch; see `StochasticObjective`."""
@@ -214,5 +214,11 @@ class SoftmaxObjective:
         return Rows(self.data.X, self.data.y, self.data.weights, index, self.precise)
 
 
-def _column(v: float | Vector) -> float | Matrix:
-    return v[:, None] if isinstance(v, np.ndarray) else v
+def _part(v: float | Vector, j: slice) -> float | Matrix:
+    return v[j, None] if isinstance(v, np.ndarray) else v
+
+
+def _spans(d: int, K: int) -> list[slice]:
+    """Slices of the features that keep what is computed on the way small."""
+    size = max(1, (1 << 21) // K)
+    return [slice(start, start + size) for start in range(0, d, size)]

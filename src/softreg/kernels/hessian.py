@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softreg.kernels import native
-from softreg.kernels.passes import Classes, Rows, blocks, chunks
+from softreg.kernels import many, native
+from softreg.kernels.classes import Classes
+from softreg.kernels.passes import blocks
+from softreg.kernels.rows import Rows, chunks
 from softreg.kernels.threads import in_order
 
 __all__ = ["curvature", "logits", "probabilities", "softmax_columns"]
@@ -43,7 +45,7 @@ def logits(rows: Rows, W: Vector, b: Vector, n_threads: int | None = None) -> ND
 
     def chunk(span: tuple[int, int]) -> None:
         at = span[0]
-        for _, begin, end, _, part in blocks(rows, classes, *span):
+        for _, begin, end, part in blocks(rows, classes, *span):
             m = end - begin
             z[:, at : at + m] = part[:, :m]
             at += m
@@ -74,7 +76,7 @@ def softmax_columns(z: NDArray[Any], delta: Vector, n_threads: int | None = None
 def _probabilities(rows: Rows, classes: Classes, begin: int, end: int, probs: NDArray[Any], first: int = 0) -> None:
     """Write those of rows begin to end into the columns of `probs`, of which the first is row `first`'s."""
     at = begin - first
-    for _, start, stop, _, z in blocks(rows, classes, begin, end):
+    for _, start, stop, z in blocks(rows, classes, begin, end):
         m = stop - start
         native.softmax(z, m)
         probs[:, at : at + m] = z[:, :m]
@@ -96,18 +98,27 @@ def curvature(
     `probs` are the probabilities at W, b where they are kept.
     """
     point, directions = Classes.of(rows, W, b), Classes.of(rows, V, v)
+    if not directions.few:
+        all_sums = many.curvature(rows, point, directions, probs, n_threads)
+        return all_sums[:-1], all_sums[-1]
 
     def chunk(span: tuple[int, int]) -> tuple[Vector, Vector]:
         sums, v_sums = np.zeros((len(v), directions.d)), np.zeros(len(v))
         for begin, end, p in _spans(rows, point, probs, *span):
-            if directions.few:
-                part, first, last = rows.readable(begin, end)
-                scratch = directions.scratch(len(b))
-                native.curvature(
-                    part.X, part.index, part.weights, first, last, p, directions.W, directions.b, scratch, sums, v_sums
-                )
-            else:
-                _many(rows, directions, begin, end, p, sums, v_sums)
+            part, first, last = rows.readable(begin, end)
+            native.curvature(
+                part.X,
+                part.index,
+                part.weights,
+                first,
+                last,
+                p,
+                directions.W,
+                directions.b,
+                directions.scratch(len(b)),
+                sums,
+                v_sums,
+            )
         return sums, v_sums
 
     total, v_total = np.zeros((len(v), directions.d)), np.zeros(len(v))
@@ -123,25 +134,8 @@ def _spans(
     if probs is not None:
         yield begin, end, probs[:, begin:end]
         return
-    size = max(64, SPAN_ROWS * 64 // max(64, len(point.b)) // 64 * 64)
-    for start in range(begin, end, size):
-        stop = min(start + size, end)
+    for start in range(begin, end, SPAN_ROWS):
+        stop = min(start + SPAN_ROWS, end)
         p = np.empty((len(point.b), stop - start), point.W.dtype)
         _probabilities(rows, point, start, stop, p, start)
         yield start, stop, p
-
-
-def _many(
-    rows: Rows, directions: Classes, begin: int, end: int, probs: NDArray[Any], sums: Vector, v_sums: Vector
-) -> None:
-    K = len(probs)
-    at = 0
-    for part, first, last, X, u in blocks(rows, directions, begin, end):
-        m = last - first
-        p = np.zeros((K, u.shape[1]), u.dtype)
-        p[:, :m] = probs[:, at : at + m]
-        for k in range(0, len(u), K):
-            native.softmax_change(p, u[k : k + K], part.weights, part.index, first, last)
-            sums[k : k + K] += u[k : k + K, :m] @ X
-        v_sums += u[:, :m].sum(axis=1, dtype=float)
-        at += m

@@ -1,0 +1,93 @@
+"""Rows of X as the kernels take them, and what is folded into the small matrices instead of being done to them.
+
+z = (scale · X + shift) W + b = X (scale · W) + (b + shift W)
+
+X (n, d) any numeric type   W (d, K)   b (K,)   scale, shift: scalars or (d,)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["TILES", "Rows", "arithmetic", "chunks", "fold"]
+
+MAX_CHUNKS = 16
+TILES = 48  # rows: whole tiles and whole vectors of every instruction set
+MIN_CHUNK_ROWS = 2048  # fewer rows stay on one thread: a minibatch is sooner done than shared out
+
+_SINGLE = {"bool", "uint8", "int8", "uint16", "int16", "float16", "bfloat16", "float32"}  # exact in float32
+_AS_IT_LIES = {"uint8", "int8", "float16", "float32", "float64"}  # what the kernels read in place
+_SAME_BYTES = {"bool": "uint8", "bfloat16": "uint16"}  # and what they read under another name
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of X, in the order of `index` where there is one, with their labels and weights."""
+
+    X: NDArray[Any]  # (n, d)
+    y: NDArray[np.int32]  # (n,), of all of X
+    weights: NDArray[np.float64] | None = None  # as y
+    index: NDArray[np.int64] | None = None
+    precise: bool = False  # float64 arithmetic, whatever the type
+
+    def __len__(self) -> int:
+        return len(self.X) if self.index is None else len(self.index)
+
+    @property
+    def arithmetic(self) -> type[np.float32] | type[np.float64]:
+        """Type of the arithmetic inside a block."""
+        return np.float64 if self.precise else arithmetic(self.X.dtype)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the kernels read X as it lies."""
+        name = self.X.dtype.name
+        return name in _SAME_BYTES or (name in _AS_IT_LIES and self.X.dtype.isnative)
+
+    def readable(self, begin: int, end: int) -> tuple[Rows, int, int]:
+        """Return rows that the kernels can read, and the span of theirs that is this one.
+
+        In place where the type allows, else these rows alone, converted.
+        """
+        if self.in_place:
+            other = _SAME_BYTES.get(self.X.dtype.name)
+            return self if other is None else replace(self, X=self.X.view(other)), begin, end
+        which = slice(begin, end) if self.index is None else self.index[begin:end]
+        weights = None if self.weights is None else self.weights[which]
+        return Rows(self.X[which].astype(self.arithmetic), self.y[which], weights), 0, end - begin
+
+
+def arithmetic(dtype: np.dtype[Any]) -> type[np.float32] | type[np.float64]:
+    """Type of the arithmetic inside a block: float32 where it holds every value of X exactly, else float64.
+
+    >>> arithmetic(np.dtype("uint8")).__name__, arithmetic(np.dtype("int64")).__name__
+    ('float32', 'float64')
+    """
+    return np.float32 if dtype.name in _SINGLE else np.float64
+
+
+def fold(
+    W: NDArray[np.float64],
+    b: NDArray[np.float64],
+    scale: float | NDArray[np.float64],
+    shift: float | NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights and biases that apply to the unscaled X: scale · W and b + shift W."""
+    column = scale[:, None] if isinstance(scale, np.ndarray) else scale
+    scaled = W if np.ndim(scale) == 0 and scale == 1 else W * column  # W may be large: no copy of it for nothing
+    return scaled, b + np.broadcast_to(shift, len(W)) @ W if np.any(shift) else b
+
+
+def chunks(n: int) -> list[tuple[int, int]]:
+    """Spans of rows, a function of their number alone.
+
+    >>> chunks(5000)
+    [(0, 2048), (2048, 4096), (4096, 5000)]
+    """
+    size = max(MIN_CHUNK_ROWS, -(-n // MAX_CHUNKS))
+    size = -(-size // 64) * 64
+    return [(start, min(start + size, n)) for start in range(0, n, size)]
