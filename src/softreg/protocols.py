@@ -76,6 +76,7 @@ class Sweep:
     loss: float
     n_correct: float  # weighted
     weight: float
+    velocity: Vector | None = None  # where momentum led
 
 
 class StochasticObjective(Objective, Protocol):
@@ -86,11 +87,19 @@ class StochasticObjective(Objective, Protocol):
         """Rows of the data."""
         ...
 
-    def sweep(self, theta: Vector, order: NDArray[np.int64], batch_size: int, learning_rate: float) -> Sweep:
+    def sweep(
+        self,
+        theta: Vector,
+        order: NDArray[np.int64],
+        batch_size: int,
+        learning_rate: float,
+        momentum: float = 0.0,
+        velocity: Vector | None = None,
+    ) -> Sweep:
         """Go through the rows in this order, a step for each batch.
 
-        theta ← theta − learning_rate · w_B / (batch_size · w̄) ∇f_B(theta), w_B the weight of the batch, w̄ the mean
-        weight of a row.
+        theta ← theta − learning_rate · g, g = w_B / (batch_size · w̄) ∇f_B(theta), w_B the weight of the batch, w̄ the
+        mean weight of a row. From a velocity on, velocity ← momentum · velocity + g takes the place of g.
         """
         ...
 

@@ -44,7 +44,8 @@ def test_the_model_carries_what_the_data_says_of_itself() -> None:
     assert model.feature_names == tuple("abcdef")
     assert model.scale == 0.5
     assert model.shift is data.shift
-    assert model.settings["solver"] == {"name": "SGD", "learning_rate": 0.1, "batch_size": 8, "seed": 0}
+    solver = {"name": "SGD", "learning_rate": 0.1, "batch_size": 8, "seed": 0}
+    assert model.settings["solver"] == solver | {"momentum": 0.0, "schedule": "constant", "period": None}
 
 
 def test_validation_is_scored_each_step_and_leaves_the_fit_alone() -> None:
