@@ -45,6 +45,11 @@ class Point:
         """Weighted share of rows whose largest logit is the label's; nan without rows."""
         return self.n_correct / self.weight if self.weight > 0 else float("nan")
 
+    @property
+    def grad_norm(self) -> float:
+        """Euclidean norm of the gradient."""
+        return float(np.sqrt(self.grad @ self.grad))
+
 
 @dataclass(frozen=True)
 class Gap:

@@ -74,6 +74,39 @@ def test_ctrl_c_keeps_the_last_whole_step(solver: Any) -> None:
     assert (solution.status, solution.steps) == (Status.INTERRUPTED, 2)
     two = minimise(objective, solver, np.zeros(objective.size), max_steps=2)
     assert solution.theta.tobytes() == two.theta.tobytes()
+    assert solution.value == solution.history["value"][1]
+    if solver.converges:
+        assert solution.value < solution.history["value"][0], "the last point is the lowest"
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("call", [1, 2, 3], ids=["the first", "the second", "the third"])
+def test_ctrl_c_in_any_call_of_the_objective_keeps_a_whole_point(
+    solver: Any, call: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def interrupted(name: str) -> Any:
+        whole = getattr(SoftmaxObjective, name)
+
+        def method(self: SoftmaxObjective, *args: Any, **options: Any) -> Any:
+            calls.append(name)
+            if len(calls) == call:
+                raise KeyboardInterrupt
+            return whole(self, *args, **options)
+
+        return method
+
+    objective = problem()
+    start = np.full(objective.size, 0.1)
+    value = objective.evaluate(start).value
+    for name in ("evaluate", "sweep", "preconditioner"):
+        monkeypatch.setattr(SoftmaxObjective, name, interrupted(name))
+    solution = minimise(objective, solver, start, max_steps=10)
+    monkeypatch.undo()
+    assert solution.status is Status.INTERRUPTED
+    assert objective.evaluate(solution.theta).value <= value
+    assert {len(figures) for figures in solution.history.values()} == {solution.steps}
 
 
 def test_a_step_to_infinity_is_said_and_not_taken() -> None:
