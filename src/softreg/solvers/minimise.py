@@ -29,7 +29,7 @@ class Status(enum.Enum):
         "the value became infinite or nan; the last finite point is kept: try a lower learning rate, "
         "a weaker penalty or a start nearer to zero"
     )
-    STOPPED = "a callback asked to stop"
+    STOPPED = "stopped by a callback"
     INTERRUPTED = "interrupted from the keyboard, and what was reached is kept"
 
 
