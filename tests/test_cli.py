@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 
 import softreg
 from idx_files import idx
-from softreg import LBFGS, SGD, Model, Settings
+from softreg import LBFGS, SGD, Model, Newton, Settings
 from softreg.cli import main
 from softreg.data import fashion_mnist
 
@@ -151,6 +151,7 @@ SETTINGS: list[tuple[list[object], Settings]] = [
     (["--epochs", 0, "--schedule", "inverse"], Settings(SGD(schedule="inverse", period=1), 0)),
     (["--schedule", "constant"], Settings()),
     (["--solver", "lbfgs"], Settings(LBFGS())),
+    (["--solver", "newton", "--tol", 1e-3], Settings(Newton(), tol=1e-3)),
     (["--solver", "lbfgs", "--tol", 1e-6, "--max-steps", 3, "--seed", 2], Settings(LBFGS(), 3, tol=1e-6, seed=2)),
     (["--solver", "lbfgs", "--C", 2, "--init-std", 0], Settings(LBFGS(), C=2.0, init_std=0.0)),
 ]
