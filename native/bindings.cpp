@@ -275,12 +275,15 @@ void backward_packed(In2<T> packed, std::size_t m, ByClassIn<T> z, Out2<T> gradi
     kernels<T>().backward_packed(packed.data(), m, dp, z.data(), ld, K, gradient.data());
 }
 
-// Returns sums of losses, hits, weights and penalties; W, b are stepped in place, folded and bias are scratch.
+// Returns sums of losses, hits, weights and penalties; W, b and the velocities, where there are any, are stepped in
+// place, folded and bias are scratch.
 template <typename T>
 std::tuple<double, double, double, double> sgd(Features X, Rows rows, In1<std::int32_t> labels, Weights weights,
                                                std::size_t batch, double rate, double mean_weight, double l2,
                                                In1<double> scale, In1<double> shift, Bytes scratch, Out2<T> folded,
-                                               Out1<T> bias, Out2<double> W, Out1<double> b, Out1<double> bias_sums) {
+                                               Out1<T> bias, Out2<double> W, Out1<double> b, Out1<double> bias_sums,
+                                               double momentum, std::optional<Out2<double>> velocity,
+                                               std::optional<Out1<double>> bias_velocity) {
     const std::size_t n = rows ? rows->shape(0) : X.shape(0);
     const Source from = source<T>(X, rows, 0, n);
     const std::size_t K = b.shape(0);
@@ -288,11 +291,15 @@ std::tuple<double, double, double, double> sgd(Features X, Rows rows, In1<std::i
     check(folded.shape(0) == K && folded.shape(1) == kernels<T>().padded(from.d) && bias.shape(0) == K, "folded weights have another shape");
     check(scale.shape(0) == from.d && shift.shape(0) == from.d, "scale and shift are not as many as the features");
     check(batch > 0 && batch <= kernels<T>().longest_batch, "a batch is too long for one gradient in T");
+    check(velocity.has_value() == bias_velocity.has_value(), "only one of the two velocities is given");
+    check(!velocity || (velocity->shape(0) == K && velocity->shape(1) == from.d && bias_velocity->shape(0) == K),
+          "velocities have another shape");
     const Labels all = labelling(labels, weights, rows, 0, n, X.shape(0), K);
     bool shifted = false;
     for (std::size_t j = 0; j < from.d; ++j) shifted = shifted || shift.data()[j] != 0.0;
     nb::gil_scoped_release nogil;
-    const softreg::Step step{rate, mean_weight, l2, scale.data(), shift.data(), shifted};
+    const softreg::Step step{rate, mean_weight, l2, scale.data(), shift.data(), shifted, momentum,
+                             velocity ? velocity->data() : nullptr, bias_velocity ? bias_velocity->data() : nullptr};
     const softreg::SgdSums sums = kernels<T>().sgd(from, all, batch, step, K, scratch.data(), folded.data(), bias.data(),
                                                    W.data(), b.data(), bias_sums.data());
     return {sums.loss, sums.correct, sums.weight, sums.penalty};
@@ -303,7 +310,8 @@ void bind(nb::module_ &m) {
     m.def("sgd", &sgd<T>, "X"_a.noconvert(), "rows"_a.noconvert().none(), "labels"_a.noconvert(),
           "weights"_a.noconvert().none(), "batch"_a, "rate"_a, "mean_weight"_a, "l2"_a, "scale"_a.noconvert(),
           "shift"_a.noconvert(), "scratch"_a.noconvert(), "folded"_a.noconvert(), "bias"_a.noconvert(), "W"_a.noconvert(),
-          "b"_a.noconvert(), "bias_sums"_a.noconvert());
+          "b"_a.noconvert(), "bias_sums"_a.noconvert(), "momentum"_a = 0.0, "velocity"_a.noconvert().none() = nb::none(),
+          "bias_velocity"_a.noconvert().none() = nb::none());
     m.def("fused", &fused<T>, "X"_a.noconvert(), "rows"_a.noconvert().none(), "labels"_a.noconvert(),
           "weights"_a.noconvert().none(), "begin"_a, "end"_a, "W"_a.noconvert(), "bias"_a.noconvert(),
           "scratch"_a.noconvert(), "sums"_a.noconvert(), "bias_sums"_a.noconvert());

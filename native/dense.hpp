@@ -216,6 +216,7 @@ void backward_packed(const T *packed, std::size_t m, std::size_t dp, const T *z,
 //
 //     (W, b) ← (W, b) − rate · w_B / (batch · w̄) ∇f_B       f_B = mean loss of the batch + l2/2 ‖W‖²
 //
+// or, with momentum, velocity ← momentum · velocity + w_B / (batch · w̄) ∇f_B and (W, b) ← (W, b) − rate · velocity.
 // W (K, d) and b (K,) are the parameters in double; the products see them in T, as `folded` (K, dp) = scale · W and
 // `bias` (K,) = b + W shift. A batch is no longer than flush_rows, so its gradient is gathered in T.
 template <typename T>
@@ -250,13 +251,25 @@ SgdSums sgd(const Source &X, const Labels &labels, std::size_t batch, const Step
             weight = 0.0;
             for (std::size_t i = begin; i < end; ++i) weight += labels.weights[labels.at(i)];
         }
-        const double share = step.rate / (static_cast<double>(batch) * step.mean_weight), pull = share * weight * step.l2;
-        for (std::size_t k = 0; k < K; ++k) {
+        const bool rolling = step.velocity != nullptr;
+        const double share = (rolling ? 1.0 : step.rate) / (static_cast<double>(batch) * step.mean_weight);
+        const double pull = share * weight * step.l2;
+        for (std::size_t k = 0; k < K && !rolling; ++k) {
             for (std::size_t j = 0; j < d; ++j) {
                 const double g = step.scale[j] * static_cast<double>(scratch.gradient[k * dp + j]) + step.shift[j] * bias_sums[k];
                 W[k * d + j] -= share * g + pull * W[k * d + j];
             }
             b[k] -= share * bias_sums[k];
+        }
+        for (std::size_t k = 0; k < K && rolling; ++k) {
+            for (std::size_t j = 0; j < d; ++j) {
+                const double g = step.scale[j] * static_cast<double>(scratch.gradient[k * dp + j]) + step.shift[j] * bias_sums[k];
+                double &velocity = step.velocity[k * d + j];
+                velocity = step.momentum * velocity + (share * g + pull * W[k * d + j]);
+                W[k * d + j] -= step.rate * velocity;
+            }
+            step.bias_velocity[k] = step.momentum * step.bias_velocity[k] + share * bias_sums[k];
+            b[k] -= step.rate * step.bias_velocity[k];
         }
         sums.loss += here.loss;
         sums.correct += here.correct;

@@ -43,6 +43,8 @@ struct Step {
     double rate, mean_weight, l2;
     const double *scale, *shift;  // (d,) each
     bool shifted;                 // whether any shift is not 0
+    double momentum;
+    double *velocity, *bias_velocity;  // (K, d) and (K,), carried on; null without momentum
 };
 
 // Running figures over minibatches, weighted sums; the penalty's is of l2/2 ‖W‖² before each step.

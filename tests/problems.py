@@ -23,6 +23,7 @@ SHAPES = [(0, 3), (1, 1), (1, 2), (5, 2), (257, 10), (33, 1000)]  # rows × clas
 
 SOLVERS = [
     pytest.param(SGD(learning_rate=0.05, batch_size=7), id="sgd"),
+    pytest.param(SGD(0.01, 7, momentum=0.9, schedule="cosine", period=8), id="sgd-momentum"),
     pytest.param(LBFGS(), id="lbfgs"),
     pytest.param(LBFGS(memory=1, refresh=(0, 2)), id="lbfgs-short"),
     pytest.param(Newton(), id="newton-exact"),

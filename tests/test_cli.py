@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 
 import softreg
 from idx_files import idx
-from softreg import SGD, Model, Settings
+from softreg import LBFGS, SGD, Model, Newton, Settings
 from softreg.cli import main
 from softreg.data import fashion_mnist
 
@@ -69,8 +69,109 @@ def test_the_next_command_that_train_names_works_as_it_stands() -> None:
 def test_train_in_json_is_one_object_an_epoch_and_the_ending() -> None:
     result = run("train", "fashion-mnist", "--sample", "--epochs", 2, "--json", "--picture", "p.svg", "--out", "x")
     *epochs, ending = map(json.loads, result.stdout.splitlines())
-    assert [set(epoch) for epoch in epochs] == [{"epoch", "loss", "train_accuracy", "test_accuracy"}] * 2
+    figures = {"loss", "value", "gap", "grad_norm", "train_accuracy", "test_accuracy"}
+    assert [set(epoch) for epoch in epochs] == [{"epoch"} | figures] * 2
+    assert {(epoch["gap"], epoch["grad_norm"]) for epoch in epochs} == {(None, None)}, "SGD knows neither"
     assert (ending["status"], ending["model"], ending["picture"]) == ("MAX_STEPS", "x", "p.svg")
+    assert ending["test_accuracy"] == epochs[-1]["test_accuracy"]
+
+
+LBFGS_ARGS = ("train", "fashion-mnist", "--sample", "--no-picture", "--solver", "lbfgs", "--C", 0.01, "--out", "m")
+
+
+def test_a_solver_that_converges_prints_a_line_now_and_then_and_what_it_proved() -> None:
+    result = run(*LBFGS_ARGS)
+    assert result.exit_code == 0
+    line = r"step (\d+), value \d\.\d{6}(?:, gap \S+)?, gradient \d\.\de-\d\d, train acc 0\.\d{3}, test acc 0\.\d{3}"
+    matches = [re.fullmatch(line, text) for text in result.stdout.splitlines()]
+    steps = [int(match[1]) for match in matches if match]
+    last = len(Model.load("m").history["value"])
+    assert len(steps) == len(matches)
+    assert 10 < last < 100
+    assert steps == [n for n in range(1, last + 1) if n < 10 or n % 10 == 0 or n == last]
+    assert re.search(
+        rf"by the certificate: after step {last}, the relative gap is at most \d\.\de-0[5-9]", result.stderr
+    )
+    assert ", gap " in result.stdout.splitlines()[-1]
+
+
+def test_in_json_every_step_has_its_line_with_the_gap_once_it_is_known() -> None:
+    *steps, ending = map(json.loads, run(*LBFGS_ARGS, "--tol", 1e-3, "--json").stdout.splitlines())
+    assert [step["step"] for step in steps] == list(range(1, ending["steps"] + 1))
+    assert steps[0]["gap"] is None
+    assert ending["status"] == "CONVERGED"
+    assert 0 < ending["gap"] == steps[-1]["gap"] <= 1e-3 * ending["value"]
+    assert ending["value"] == steps[-1]["value"]
+    assert ending["grad_norm"] == steps[-1]["grad_norm"] > 0
+    assert "the relative gap is at most" in ending["message"]
+
+
+@pytest.mark.parametrize(("steps", "said"), [(0, []), (1, [1]), (7, [1, 2, 3, 4, 5, 6, 7]), (13, [*range(1, 11), 13])])
+def test_the_last_step_is_printed_whatever_its_number(steps: int, said: list[int]) -> None:
+    result = run(*LBFGS_ARGS, "--max-steps", steps)
+    assert [int(line.split()[1].rstrip(",")) for line in result.stdout.splitlines()] == said
+    assert f"all the steps asked for were taken: after step {steps}, the relative gap is at most" in result.stderr
+
+
+def test_without_a_penalty_it_is_said_that_nothing_can_be_proved() -> None:
+    result = run(*LBFGS_ARGS, "--C", "inf", "--max-steps", 5)
+    assert "without a penalty (--C) nothing can be proved of the optimum: lbfgs goes on for up to 5" in result.stderr
+    assert "no bound on the gap is known, the norm of the gradient is" in result.stderr
+    assert "penalty" not in run("train", "fashion-mnist", "--sample", "--no-picture").stderr
+
+
+def test_early_stopping_holds_images_out_and_keeps_the_best_model() -> None:
+    quick = ("train", "fashion-mnist", "--sample", "--no-picture", "--out", "m", "--learning-rate", 1)
+    result = run(*quick, "--epochs", 100, "--early-stopping", 3)
+    assert result.exit_code == 0
+    *epochs, ending = result.stdout.splitlines()
+    model = Model.load("m")
+    losses = model.history["validation_loss"]
+    best = int(np.argmin(losses)) + 1
+    assert len(epochs) == len(losses) == best + 3 < 100
+    assert all("held-out acc" in line for line in epochs)
+    sample = fashion_mnist.sample()
+    assert ending == f"the model of epoch {best}: test acc {model.score(sample.test).accuracy:.3f}"
+    held_out = replace(sample.train, X=sample.train.X[-400:], y=sample.train.y[-400:])
+    assert model.score(held_out).loss == losses.min(), "the last tenth of the training images, and not the test images"
+    assert (
+        f"early stopping, as the validation loss has not fallen for 3 steps (the best: {losses.min():.4f}"
+        in result.stderr
+    )
+    lines = run(*quick, "--epochs", 2, "--early-stopping", 3, "--json").stdout.splitlines()
+    assert "held_out_accuracy" in json.loads(lines[0])
+    assert json.loads(lines[-1])["test_accuracy"] > 0.5
+
+
+SETTINGS: list[tuple[list[object], Settings]] = [
+    ([], Settings()),
+    (["--seed", 7], Settings(SGD(seed=7), seed=7)),
+    (["--epochs", 9, "--momentum", 0.9, "--learning-rate", 0.01], Settings(SGD(0.01, momentum=0.9), 9)),
+    (["--epochs", 9, "--schedule", "cosine"], Settings(SGD(schedule="cosine", period=9), 9)),
+    (["--epochs", 0, "--schedule", "inverse"], Settings(SGD(schedule="inverse", period=1), 0)),
+    (["--schedule", "constant"], Settings()),
+    (["--solver", "lbfgs"], Settings(LBFGS())),
+    (["--solver", "newton", "--tol", 1e-3], Settings(Newton(), tol=1e-3)),
+    (["--solver", "lbfgs", "--tol", 1e-6, "--max-steps", 3, "--seed", 2], Settings(LBFGS(), 3, tol=1e-6, seed=2)),
+    (["--solver", "lbfgs", "--C", 2, "--init-std", 0], Settings(LBFGS(), C=2.0, init_std=0.0)),
+]
+
+
+@pytest.mark.parametrize(
+    ("args", "settings"), SETTINGS, ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else ""
+)
+def test_the_options_make_these_settings(
+    args: list[object], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[Settings] = []
+
+    def fit(train: Any, settings: Settings, **rest: Any) -> Any:
+        used.append(settings)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("softreg.model.fit", fit)
+    assert run("train", "fashion-mnist", "--sample", *args).exit_code == 130
+    assert used == [settings]
 
 
 def test_the_same_seed_writes_the_same_file_and_another_seed_another() -> None:
@@ -138,6 +239,26 @@ WRONG: dict[str, tuple[Any, str]] = {
         lambda m: ["train", "fashion-mnist", "--sample", "--learning-rate", 0],
         "learning_rate",
     ),
+    "momentum of one": (lambda m: ["train", "fashion-mnist", "--sample", "--momentum", 1], "momentum is 1.0"),
+    "a schedule that does not exist": (lambda m: ["train", "fashion-mnist", "--schedule", "linear"], "'cosine'"),
+    "another solver": (lambda m: ["train", "fashion-mnist", "--solver", "adam"], "'lbfgs'"),
+    "momentum for another solver": (
+        lambda m: ["train", "fashion-mnist", "--sample", "--solver", "lbfgs", "--momentum", 0],
+        "--momentum is not an option of the solver lbfgs, which takes --max-steps, --tol",
+    ),
+    "epochs for another solver": (
+        lambda m: ["train", "fashion-mnist", "--sample", "--solver", "lbfgs", "--epochs", 5],
+        "--epochs is not an option of the solver lbfgs",
+    ),
+    "a tolerance for sgd": (
+        lambda m: ["train", "fashion-mnist", "--sample", "--tol", 1e-3],
+        "--tol is not an option of the solver sgd, which takes --epochs, --batch-size",
+    ),
+    "a tolerance of nan": (
+        lambda m: ["train", "fashion-mnist", "--sample", "--solver", "lbfgs", "--tol", "nan"],
+        "tol is nan",
+    ),
+    "no patience": (lambda m: ["train", "fashion-mnist", "--sample", "--early-stopping", 0], "--early-stopping"),
     "C of zero": (lambda m: ["train", "fashion-mnist", "--sample", "--C", 0], "C is 0.0"),
     "a folder that is not there": (lambda m: ["train", "fashion-mnist", "--sample", "--out", "no/m"], "no folder no"),
     "a picture of no kind": (lambda m: ["train", "fashion-mnist", "--sample", "--picture", "p.xyz"], ".png"),
@@ -194,19 +315,22 @@ def test_a_fit_that_runs_into_infinity_exits_1_and_leaves_the_old_model(model: P
     assert model.read_bytes() == before
 
 
-def test_ctrl_c_writes_the_model_says_so_and_exits_130() -> None:
-    args = ["train", "fashion-mnist", "--sample", "--epochs", "100000", "--no-picture", "--out", "m"]
+@pytest.mark.parametrize("options", [["--epochs", "100000"], ["--solver", "lbfgs", "--C", "1e6"]], ids=["sgd", "lbfgs"])
+def test_ctrl_c_writes_the_model_says_so_and_exits_130(options: list[str]) -> None:
+    args = ["train", "fashion-mnist", "--sample", "--no-picture", "--out", "m", "--json", *options]
     process = subprocess.Popen([SOFTREG, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for _ in range(3):
         process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "interrupted" in err
+    ending = json.loads(out.splitlines()[-1])
+    assert ending["status"] == "INTERRUPTED"
+    assert f"interrupted from the keyboard, and what was reached is kept: after step {ending['steps']}, " in err
     assert "wrote m" in err
     assert "Traceback" not in err
-    assert len(Model.load("m").history["loss"]) >= 3
+    assert len(Model.load("m").history["loss"]) == ending["steps"] >= 3
 
 
 def test_ctrl_c_before_the_first_epoch_is_over_leaves_the_old_model(
@@ -248,8 +372,9 @@ def test_a_closed_pipe_is_no_mistake(model: Path) -> None:
     assert len(done.stdout.splitlines()) == 1
 
 
-def test_the_bar_is_on_stderr_and_only_on_a_terminal() -> None:
-    args = [str(SOFTREG), "train", "fashion-mnist", "--sample", "--epochs", "3", "--no-picture", "--out", "m"]
+@pytest.mark.parametrize("options", [["--epochs", "3"], ["--solver", "lbfgs", "--C", "0.01"]], ids=["sgd", "lbfgs"])
+def test_the_bar_is_on_stderr_and_only_on_a_terminal(options: list[str]) -> None:
+    args = [str(SOFTREG), "train", "fashion-mnist", "--sample", *options, "--no-picture", "--out", "m"]
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
     plain = subprocess.run(args, capture_output=True, text=True, check=True, env=environment)
     assert "\x1b" not in plain.stderr + plain.stdout
@@ -287,25 +412,15 @@ def test_every_command_has_help_with_what_it_does(command: tuple[str, ...]) -> N
         assert "Examples:" in result.stdout
 
 
-def test_the_help_shows_the_defaults_that_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_help_shows_the_defaults_that_are_used() -> None:
     text = " ".join(run("train", "--help").stdout.split())
-    shown = dict(re.findall(r"--([\w-]+) [A-Z ]+?[^-]*?\[default: ([^;\]]+)", text))
-    defaults = asdict(SGD()) | asdict(Settings())
-    for option, setting in [("epochs", "max_steps"), ("batch-size", "batch_size"), ("learning-rate", "learning_rate"),
-                            ("C", "C"), ("init-std", "init_std"), ("seed", "seed")]:  # fmt: skip
-        assert float(shown[option]) == defaults[setting], option
-    assert (shown["out"], shown["picture"]) == ("DATA.safetensors", "DATA.png")
-    used: list[Settings] = []
-
-    def fit(train: Any, settings: Settings, **rest: Any) -> Any:
-        used.append(settings)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("softreg.model.fit", fit)
-    assert run("train", "fashion-mnist", "--sample").exit_code == 130
-    assert used == [Settings()]
-    run("train", "fashion-mnist", "--sample", "--seed", 7)
-    assert used[1] == Settings(SGD(seed=7), seed=7)
+    shown = dict(re.findall(r" --([\w-]+) (?:[A-Z]|\[)(?:(?! --).)*?\[default: ([^;\]]+)", text))
+    defaults = {name.replace("_", "-"): value for name, value in (asdict(SGD()) | asdict(Settings())).items()}
+    defaults |= {"epochs": defaults["max-steps"], "solver": "sgd", "out": "DATA.safetensors", "picture": "DATA.png"}
+    defaults["max-steps"] = "the solver's own number"
+    assert set(shown) == set(defaults) - {"period"}
+    for option, value in shown.items():
+        assert (float(value) if isinstance(defaults[option], (int, float)) else value) == defaults[option], option
 
 
 def test_version() -> None:

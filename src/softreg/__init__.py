@@ -4,7 +4,7 @@ from importlib.metadata import version as _version
 
 from softreg.data import Dataset
 from softreg.functional import cross_entropy, log_softmax, logsumexp, softmax
-from softreg.model import Model, Score, Settings, fit
+from softreg.model import EarlyStopping, Model, Score, Settings, fit
 from softreg.solvers import LBFGS, SGD, Newton, Solution, Status
 
 __version__ = _version("softreg")
@@ -13,6 +13,7 @@ __all__ = [
     "LBFGS",
     "SGD",
     "Dataset",
+    "EarlyStopping",
     "Model",
     "Newton",
     "Score",

@@ -45,6 +45,11 @@ class Point:
         """Weighted share of rows whose largest logit is the label's; nan without rows."""
         return self.n_correct / self.weight if self.weight > 0 else float("nan")
 
+    @property
+    def grad_norm(self) -> float:
+        """Euclidean norm of the gradient."""
+        return float(np.sqrt(self.grad @ self.grad))
+
 
 @dataclass(frozen=True)
 class Gap:
@@ -76,6 +81,7 @@ class Sweep:
     loss: float
     n_correct: float  # weighted
     weight: float
+    velocity: Vector | None = None  # where momentum led
 
 
 class StochasticObjective(Objective, Protocol):
@@ -86,11 +92,19 @@ class StochasticObjective(Objective, Protocol):
         """Rows of the data."""
         ...
 
-    def sweep(self, theta: Vector, order: NDArray[np.int64], batch_size: int, learning_rate: float) -> Sweep:
+    def sweep(
+        self,
+        theta: Vector,
+        order: NDArray[np.int64],
+        batch_size: int,
+        learning_rate: float,
+        momentum: float = 0.0,
+        velocity: Vector | None = None,
+    ) -> Sweep:
         """Go through the rows in this order, a step for each batch.
 
-        theta ← theta − learning_rate · w_B / (batch_size · w̄) ∇f_B(theta), w_B the weight of the batch, w̄ the mean
-        weight of a row.
+        theta ← theta − learning_rate · g, g = w_B / (batch_size · w̄) ∇f_B(theta), w_B the weight of the batch, w̄ the
+        mean weight of a row. From a velocity on, velocity ← momentum · velocity + g takes the place of g.
         """
         ...
 

@@ -422,6 +422,28 @@ def test_softmax_at_the_border_refuses_logits_without_room(z: NDArray[Any], end:
         native.softmax_xent(z, np.zeros(32, np.int32), None, None, 0, end)
 
 
+@pytest.mark.parametrize(
+    "velocities",
+    [
+        (np.zeros((2, 3)), None),
+        (None, np.zeros(2)),
+        (np.zeros((3, 3)), np.zeros(2)),
+        (np.zeros((2, 2)), np.zeros(2)),
+        (np.zeros((2, 3)), np.zeros(3)),
+    ],
+    ids=["only one", "only the other", "too tall", "too narrow", "too long"],
+)
+def test_the_border_refuses_velocities_of_another_shape(velocities: Any) -> None:
+    others = border()
+    given: list[Any] = [others[name] for name in ("X", "rows", "labels", "weights")] + [
+        *(2, 0.1, 1.0, 0.0, np.ones(3), np.zeros(3), others["scratch"], others["W"], others["bias"]),
+        *(np.zeros((2, 3)), np.zeros(2), np.zeros(2), 0.9),
+    ]
+    native.sgd(*[*given, np.zeros((2, 3)), np.zeros(2)])
+    with pytest.raises(ValueError, match="velocit"):
+        native.sgd(*[*given, *velocities])
+
+
 def test_an_instruction_set_that_is_not_there_is_refused() -> None:
     assert native.instruction_set() == native.instruction_sets()[0], "the best is chosen at import"
     assert native.instruction_sets()[-1] == "baseline"

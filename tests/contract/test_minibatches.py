@@ -27,8 +27,10 @@ def steps(
     rate: float,
     mean_weight: float,
     l2: float,
+    momentum: float,
+    velocity: tuple[NDArray[Any], NDArray[Any]] | None,
 ) -> tuple[float, float, float, float]:
-    """Step W and b in place as the kernel does: its definition."""
+    """Step W and b, and the velocity, in place as the kernel does: its definition."""
     index = np.arange(len(rows.y)) if rows.index is None else rows.index
     loss = correct = weight = penalty = 0.0
     for start in range(0, len(index), batch):
@@ -39,17 +41,20 @@ def steps(
         its_loss, its_correct = reference.softmax_xent(residuals, rows.y[which], w)
         loss, correct, weight = loss + its_loss, correct + its_correct, weight + w.sum()
         penalty += w.sum() * l2 / 2 * np.sum(W**2)
-        share = rate / (batch * mean_weight)
-        W -= share * (X.T @ residuals.T + w.sum() * l2 * W)
-        b -= share * residuals.sum(axis=1)
+        g = [part / (batch * mean_weight) for part in (X.T @ residuals.T + w.sum() * l2 * W, residuals.sum(axis=1))]
+        for parameter, part, v in zip((W, b), g, velocity or g, strict=True):
+            if velocity is not None:
+                v[...] = momentum * v + part
+            parameter -= rate * v
     return loss, correct, weight, penalty
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "float16", "bfloat16", "float32", "float64"])
 @pytest.mark.parametrize(("d", "K", "batch"), [(1, 2, 150), (17, 3, 7), (33, 10, 64), (5, 64, 70)])
 @pytest.mark.parametrize("picked", [False, True])
+@pytest.mark.parametrize("momentum", [None, 0.8])
 def test_an_epoch_in_the_kernel_is_its_steps_written_out(
-    instruction_set: str, dtype: str, d: int, K: int, batch: int, picked: bool
+    instruction_set: str, dtype: str, d: int, K: int, batch: int, picked: bool, momentum: float | None
 ) -> None:
     rng = np.random.default_rng(3)
     X = features(rng, N, d, "int8" if dtype == "bfloat16" else dtype)
@@ -61,11 +66,16 @@ def test_an_epoch_in_the_kernel_is_its_steps_written_out(
     scale, shift = rng.uniform(0.1, 0.5, d), rng.normal(size=d) if picked else np.zeros(d)
     W, b = rng.normal(size=(d, K)), rng.normal(size=K)
     W_, b_ = W.copy(), b.copy()
-    how = {"batch": batch, "rate": 0.1, "mean_weight": 1.25, "l2": 0.5 if picked else 0.0}
-    figures = kernels.sgd(rows, W, b, scale, shift, **how)  # type: ignore[arg-type]
-    expected = steps(rows, W_, b_, scale, shift, **how)  # type: ignore[arg-type]
+    velocity = None if momentum is None else (rng.normal(size=(d, K)), rng.normal(size=K))
+    how: dict[str, Any] = {"batch": batch, "rate": 0.1, "mean_weight": 1.25, "l2": 0.5 if picked else 0.0}
+    how["momentum"] = momentum or 0.0
+    velocity_ = velocity and (velocity[0].copy(), velocity[1].copy())
+    expected = steps(rows, W_, b_, scale, shift, **how, velocity=velocity_)
+    figures = kernels.sgd(rows, W, b, scale, shift, **how, velocity=velocity)
     tolerance = 1e-5 if kernels.arithmetic(rows.X.dtype) is np.float32 else 1e-12
     assert figures is not None
     np.testing.assert_allclose(figures, expected, rtol=tolerance)
     np.testing.assert_allclose(W, W_, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(b, b_, rtol=tolerance, atol=tolerance)
+    for got, want in zip(velocity or (), velocity_ or (), strict=True):
+        np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)

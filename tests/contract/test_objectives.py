@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from problems import dataset, objectives
 from softreg import Dataset
-from softreg.kernels import minibatches
+from softreg.kernels import classes, minibatches
 from softreg.objective import SoftmaxObjective
 from softreg.objective import curvature as curvatures
 
@@ -169,16 +169,28 @@ def test_the_gradient_is_that_of_pytorch() -> None:
 
 @pytest.mark.parametrize(("data", "l2"), objectives())
 @pytest.mark.parametrize("batch_size", [1, 7, 64, 5000])
-def test_a_sweep_is_steps_along_the_gradients_of_its_batches(data: Dataset, l2: float, batch_size: int) -> None:
+@pytest.mark.parametrize("momentum", [None, 0.0, 0.7])
+def test_a_sweep_is_steps_along_the_gradients_of_its_batches(
+    data: Dataset, l2: float, batch_size: int, momentum: float | None
+) -> None:
     objective = SoftmaxObjective(data, l2)
     theta = point(objective)
     order = np.random.default_rng(1).permutation(data.n_rows)
-    got = objective.sweep(theta, order, batch_size, 0.05)
+    if momentum is None:
+        given, velocity = None, np.zeros_like(theta)
+        got = objective.sweep(theta, order, batch_size, 0.05)
+        assert got.velocity is None
+    else:
+        given = np.random.default_rng(2).normal(scale=0.1, size=objective.size)
+        velocity = given.copy()
+        got = objective.sweep(theta, order, batch_size, 0.05, momentum, given)
     want = theta.copy()
     value = loss = n_correct = weight = 0.0
     for start in range(0, data.n_rows, batch_size):
         here = objective.restrict(order[start : start + batch_size]).evaluate(want)
-        want -= 0.05 * here.weight / (batch_size * objective.weight / objective.n_rows) * here.grad
+        g = here.weight / (batch_size * objective.weight / objective.n_rows) * here.grad
+        velocity = (momentum or 0.0) * velocity + g
+        want -= 0.05 * velocity
         value, loss = value + here.weight * here.value, loss + here.weight * here.loss
         n_correct, weight = n_correct + here.n_correct, weight + here.weight
     np.testing.assert_allclose(got.theta, want, rtol=1e-5, atol=1e-6)
@@ -187,15 +199,38 @@ def test_a_sweep_is_steps_along_the_gradients_of_its_batches(data: Dataset, l2: 
     assert got.n_correct == n_correct
     assert got.weight == pytest.approx(weight)
     assert theta.tolist() == point(objective).tolist(), "the start is left alone"
+    if given is not None:
+        assert got.velocity is not None
+        np.testing.assert_allclose(got.velocity, velocity, rtol=1e-5, atol=1e-5)
+        assert given.tolist() == np.random.default_rng(2).normal(scale=0.1, size=objective.size).tolist()
 
 
 def test_a_sweep_in_pieces_has_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     objective = SoftmaxObjective(dataset(8, n=2500, d=3, shift=0.1), 0.01)
     order = np.random.default_rng(1).permutation(2500)
-    whole = objective.sweep(point(objective), order, 16, 0.05)
+    arguments = (point(objective), order, 16, 0.05, 0.9, np.zeros(objective.size))
+    whole = objective.sweep(*arguments)
     monkeypatch.setattr(minibatches, "UNINTERRUPTED_ROWS", 100)
-    pieces = objective.sweep(point(objective), order, 16, 0.05)
+    pieces = objective.sweep(*arguments)
     assert whole.theta.tobytes() == pieces.theta.tobytes()
+    assert whole.velocity is not None
+    assert pieces.velocity is not None
+    assert whole.velocity.tobytes() == pieces.velocity.tobytes()
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_sweep_without_the_kernel_is_the_same_mathematics(momentum: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    objective = SoftmaxObjective(dataset(8, n=300, scale=0.5, shift=0.1, weights=np.arange(300.0)), 0.01)
+    order = np.random.default_rng(1).permutation(300)
+    velocity = np.full(objective.size, 0.01) if momentum else None
+    arguments = (point(objective), order, 16, 0.05, momentum, velocity)
+    natively = objective.sweep(*arguments)
+    monkeypatch.setattr(classes, "FEW_CLASSES", 0)
+    in_python = objective.sweep(*arguments)
+    assert (natively.velocity is None) == (in_python.velocity is None) == (momentum == 0)
+    np.testing.assert_allclose(natively.theta, in_python.theta, rtol=1e-12, atol=1e-14)
+    if natively.velocity is not None and in_python.velocity is not None:
+        np.testing.assert_allclose(natively.velocity, in_python.velocity, rtol=1e-11, atol=1e-13)
 
 
 def test_a_sweep_of_some_rows_is_of_those() -> None:

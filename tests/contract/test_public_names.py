@@ -13,7 +13,7 @@ import softreg
 MODULES = ["softreg", *(m.name for m in pkgutil.walk_packages(softreg.__path__, "softreg."))]
 MODULES = [name for name in MODULES if not name.endswith(("._native", ".__main__"))]
 
-SOFTREG = ["LBFGS", "SGD", "Dataset", "Model", "Newton", "Score", "Settings", "Solution", "Status"]
+SOFTREG = ["LBFGS", "SGD", "Dataset", "EarlyStopping", "Model", "Newton", "Score", "Settings", "Solution", "Status"]
 SOFTREG += ["cross_entropy", "fit", "log_softmax", "logsumexp", "softmax"]
 
 

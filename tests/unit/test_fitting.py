@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from problems import DTYPES, dataset
-from softreg import SGD, Dataset, Model, Score, Settings, Status, fit
+from softreg import LBFGS, SGD, Dataset, Model, Score, Settings, Status, fit
 from softreg.errors import DataError, FitError, FitInterrupted, SettingError
 from softreg.objective import SoftmaxObjective
 from softreg.solvers import Step, minimise
@@ -44,7 +45,8 @@ def test_the_model_carries_what_the_data_says_of_itself() -> None:
     assert model.feature_names == tuple("abcdef")
     assert model.scale == 0.5
     assert model.shift is data.shift
-    assert model.settings["solver"] == {"name": "SGD", "learning_rate": 0.1, "batch_size": 8, "seed": 0}
+    solver = {"name": "SGD", "learning_rate": 0.1, "batch_size": 8, "seed": 0}
+    assert model.settings["solver"] == solver | {"momentum": 0.0, "schedule": "constant", "period": None}
 
 
 def test_validation_is_scored_each_step_and_leaves_the_fit_alone() -> None:
@@ -89,8 +91,43 @@ def test_ctrl_c_raises_again_with_the_model_so_far() -> None:
     assert caught.value.model.W.tobytes() == fit(dataset(1), Settings(SGD(batch_size=8), 1))[0].W.tobytes()
 
 
+def test_ctrl_c_before_the_first_step_raises_again_with_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(self: SoftmaxObjective, theta: Any) -> Any:
+        raise KeyboardInterrupt
+
+    settings = Settings(LBFGS(), C=1.0, seed=3)
+    monkeypatch.setattr(SoftmaxObjective, "evaluate", interrupt)
+    with pytest.raises(FitInterrupted) as caught:
+        fit(dataset(1), settings)
+    assert caught.value.solution.steps == 0
+    start, _ = fit(dataset(1), Settings(SGD(), max_steps=0, seed=3))
+    assert caught.value.model.W.tobytes() == start.W.tobytes()
+
+
+def test_a_callback_may_say_why_it_stops() -> None:
+    _, solution = fit(dataset(1), QUICK, callback=lambda step, score: "that will do" if step.number == 2 else None)
+    assert solution.status is Status.STOPPED
+    assert "that will do; after step 2" in solution.message
+
+
+def test_the_gap_and_the_gradient_are_kept_where_they_are_known(tmp_path: Path) -> None:
+    model, solution = fit(dataset(1), Settings(LBFGS(), C=1.0))
+    assert np.isinf(solution.history["gap"][0])
+    assert np.isnan(model.history["gap"][0]), "a file has no infinity"
+    assert model.history["gap"][-1] == solution.gap
+    assert model.history["grad_norm"][-1] == solution.grad_norm
+    model.save(tmp_path / "m")
+    again = Model.load(tmp_path / "m").history
+    assert set(again) == {"value", "loss", "accuracy", "gap", "grad_norm", "passes"}
+    for name, figures in model.history.items():
+        np.testing.assert_array_equal(again[name], figures)
+    assert "gap" not in fit(dataset(1), Settings(LBFGS(), max_steps=5))[0].history, "nothing was known of it"
+    assert set(fit(dataset(1), QUICK)[0].history) == {"value", "loss", "accuracy", "passes"}
+    assert set(fit(dataset(1), Settings(max_steps=0))[0].history) == {"value", "loss", "accuracy", "passes"}
+
+
 def test_running_into_infinity_is_an_error_with_a_remedy() -> None:
-    with np.errstate(all="ignore"), pytest.raises(FitError, match="lower learning rate"):
+    with np.errstate(all="ignore"), pytest.raises(FitError, match=r"in step \d+: .*lower learning rate"):
         fit(dataset(1), Settings(solver=SGD(1e200), C=1.0))
 
 

@@ -74,6 +74,9 @@ def sgd(
     W: NDArray[np.float64],
     b: NDArray[np.float64],
     bias_sums: NDArray[np.float64],
+    momentum: float = ...,
+    velocity: NDArray[np.float64] | None = None,
+    bias_velocity: NDArray[np.float64] | None = None,
 ) -> tuple[float, float, float, float]: ...
 def scratch_bytes(single: bool, d: int, K: int) -> int: ...
 def padded(single: bool, d: int) -> int: ...

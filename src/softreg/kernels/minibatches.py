@@ -25,9 +25,12 @@ def sgd(
     rate: float,
     mean_weight: float,
     l2: float,
+    momentum: float = 0.0,
+    velocity: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
 ) -> tuple[float, float, float, float] | None:
-    """Take minibatch steps through the rows in their order without leaving the kernel; W and b are stepped in place.
+    """Take minibatch steps through the rows in their order without leaving the kernel.
 
+    W and b are stepped in place, and so is the velocity, of their shapes, where there is one.
     Returns the sums of losses, of right labels, of weights, and of weight times penalty; None where this kernel is not
     made for the data: many classes, long batches, or a type of X that must be converted.
     """
@@ -38,6 +41,7 @@ def sgd(
     index = np.arange(len(rows)) if part.index is None else part.index
     d = len(W)
     stepped, b_stepped, b_sums = np.ascontiguousarray(W.T), b.copy(), np.empty(len(b))
+    rolling = (None, None) if velocity is None else (velocity[0].T.copy(), velocity[1].copy())
     every_scale = np.ascontiguousarray(np.broadcast_to(scale, d), dtype=float)
     every_shift = np.ascontiguousarray(np.broadcast_to(shift, d), dtype=float)
     scratch = classes.scratch()
@@ -61,7 +65,11 @@ def sgd(
             stepped,
             b_stepped,
             b_sums,
+            momentum,
+            *rolling,
         )
     W[...], b[...] = stepped.T, b_stepped
+    if velocity is not None and rolling[0] is not None:
+        velocity[0][...], velocity[1][...] = rolling[0].T, rolling[1]
     loss, n_correct, weight, penalty = total.tolist()
     return loss, n_correct, weight, penalty

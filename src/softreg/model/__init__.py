@@ -2,5 +2,6 @@
 
 from softreg.model.fitting import Settings, fit
 from softreg.model.model import Model, Score, Section
+from softreg.model.stopping import EarlyStopping
 
-__all__ = ["Model", "Score", "Section", "Settings", "fit"]
+__all__ = ["EarlyStopping", "Model", "Score", "Section", "Settings", "fit"]

@@ -15,7 +15,7 @@ from softreg.kernels import one_blas_thread
 from softreg.model.model import Model, Score
 from softreg.objective import SoftmaxObjective
 from softreg.protocols import Gap, Vector
-from softreg.solvers import SGD, Solution, Solver, Status, Step, minimise
+from softreg.solvers import SGD, Answer, Solution, Solver, Status, Step, minimise
 from softreg.solvers.checks import real, whole
 
 __all__ = ["Settings", "fit"]
@@ -75,7 +75,7 @@ def fit(
     settings: Settings | None = None,
     *,
     validation: Dataset | None = None,
-    callback: Callable[[Step, Score | None], bool | None] | None = None,
+    callback: Callable[[Step, Score | None], Answer] | None = None,
 ) -> tuple[Model, Solution]:
     """Fit softmax regression to a Dataset.
 
@@ -86,13 +86,14 @@ def fit(
     validation : Dataset, optional
         Scored after each step, for the history and the callback; the fit itself never sees it.
     callback : callable, optional
-        Told of each step and its validation score; a true result stops the fit.
+        Told of each step and its validation score. What is true stops the fit, and a text says why; a `Verdict` of
+        softreg.solvers may also have this point kept. `EarlyStopping` is one.
 
     Returns
     -------
     model : Model
     solution : Solution
-        How the solve ended, and its figures with their times.
+        How the solve ended, in a word and in a sentence, and its figures with their times.
 
     Raises
     ------
@@ -101,7 +102,8 @@ def fit(
     FitError
         Where the solve ran into infinities.
     FitInterrupted
-        On Ctrl-C; it carries the model as the last whole step left it.
+        On Ctrl-C; it carries the model of the last whole step, which for a converging solver is the lowest, or of the
+        point that a callback had kept.
 
     Examples
     --------
@@ -136,7 +138,7 @@ def fit(
     objective = SoftmaxObjective(data, l2)
     scores: list[Score] = []
 
-    def on_step(step: Step) -> bool | None:
+    def on_step(step: Step) -> Answer:
         score = None
         if validation is not None:
             score = _model(data, objective, step.theta, settings).score(validation)
@@ -164,6 +166,9 @@ def fit(
     return model, solution
 
 
+_ALWAYS = ("value", "loss", "accuracy", "passes")
+
+
 def _start(objective: SoftmaxObjective, settings: Settings) -> Vector:
     theta = np.zeros(objective.size)
     W, _ = objective.split(theta)
@@ -183,7 +188,9 @@ def _model(
     W, b = objective.split(theta)
     history = {}
     if solution is not None:
-        history = {name: v for name, v in solution.history.items() if name != "seconds"}
+        # No times, so that equal fits make equal files; what is unknown is nan there, and what always was is left out.
+        known = {name: np.where(np.isinf(v), np.nan, v) for name, v in solution.history.items() if name != "seconds"}
+        history = {name: v for name, v in known.items() if name in _ALWAYS or not np.isnan(v).all()}
         if scores:  # one short where Ctrl-C came between a step and its score
             scores = [*scores, *[Score(math.nan, math.nan)] * (solution.steps - len(scores))]
             history |= {f"validation_{name}": np.array([getattr(s, name) for s in scores]) for name in Score._fields}

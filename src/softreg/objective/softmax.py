@@ -90,9 +90,18 @@ class SoftmaxObjective:
         penalty = self.l2 / 2 * float(np.vdot(W, W)) if self.l2 else 0.0
         return Point(loss + penalty, loss, grad.ravel(), sums.n_correct, weight)
 
-    def sweep(self, theta: Vector, order: NDArray[np.int64], batch_size: int, learning_rate: float) -> Sweep:
+    def sweep(
+        self,
+        theta: Vector,
+        order: NDArray[np.int64],
+        batch_size: int,
+        learning_rate: float,
+        momentum: float = 0.0,
+        velocity: Vector | None = None,
+    ) -> Sweep:
         """Go through the rows in this order, a step for each batch; see `StochasticObjective`."""
         data, theta = self.data, theta.copy()
+        velocity = None if velocity is None else velocity.copy()
         W, b = self.split(theta)
         index = order if self.rows is None else self.rows[order]
         mean_weight = self.weight / self.n_rows
@@ -106,19 +115,26 @@ class SoftmaxObjective:
             rate=learning_rate,
             mean_weight=mean_weight,
             l2=self.l2,
+            momentum=momentum,
+            velocity=None if velocity is None else self.split(velocity),
         )
         if figures is not None:
             loss, n_correct, weight, penalty = figures
-            return Sweep(theta, (loss + penalty) / weight, loss / weight, n_correct, weight)
+            return Sweep(theta, (loss + penalty) / weight, loss / weight, n_correct, weight, velocity)
         value = loss = n_correct = weight = 0.0
         for start in range(0, len(order), batch_size):
             point = self.restrict(order[start : start + batch_size]).evaluate(theta)
-            theta -= learning_rate * point.weight / (batch_size * mean_weight) * point.grad
+            if velocity is None:
+                theta -= learning_rate * point.weight / (batch_size * mean_weight) * point.grad
+            else:
+                velocity *= momentum
+                velocity += point.weight / (batch_size * mean_weight) * point.grad
+                theta -= learning_rate * velocity
             value += point.weight * point.value
             loss += point.weight * point.loss
             n_correct += point.n_correct
             weight += point.weight
-        return Sweep(theta, value / weight, loss / weight, n_correct, weight)
+        return Sweep(theta, value / weight, loss / weight, n_correct, weight, velocity)
 
     def preconditioner(self, theta: Vector, *, coarse: bool) -> Callable[[Vector], Vector]:
         """Return v ↦ M⁻¹ v; see `softreg.objective.preconditioner`."""

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 from softreg.errors import SettingError
 
-__all__ = ["real", "whole"]
+__all__ = ["one_of", "real", "whole"]
+
+
+def one_of(settings: Any, choices: Iterable[str], *names: str) -> None:
+    """Raise SettingError unless these fields are among the choices."""
+    choices = list(choices)
+    for name in names:
+        value = getattr(settings, name)
+        if value not in choices:
+            raise SettingError(name, value, f"one of {', '.join(map(repr, choices))}")
 
 
 def whole(settings: Any, least: int, *names: str) -> None:

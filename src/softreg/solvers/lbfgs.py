@@ -56,6 +56,11 @@ class LBFGSState:
         """On the training rows."""
         return self.point.accuracy
 
+    @property
+    def grad_norm(self) -> float:
+        """Euclidean norm of the gradient."""
+        return self.point.grad_norm
+
 
 @dataclass(frozen=True)
 class LBFGS:

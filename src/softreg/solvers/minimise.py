@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from softreg.errors import FitError, SettingError
 from softreg.protocols import Gap, Vector
+from softreg.solvers.floor import Floor
 
-__all__ = ["Solution", "Solver", "State", "Status", "Step", "minimise"]
+__all__ = ["Answer", "Solution", "Solver", "State", "Status", "Step", "Verdict", "minimise"]
 
 
 class Status(enum.Enum):
@@ -23,13 +24,13 @@ class Status(enum.Enum):
 
     CONVERGED = "the value is within the tolerance of the optimum, by the certificate"
     PRECISION_LIMIT = "no lower point can be told from this one in the precision of the arithmetic"
-    MAX_STEPS = "all the steps asked for were taken; nothing is claimed about the optimum"
+    MAX_STEPS = "all the steps asked for were taken"
     NON_FINITE = (
         "the value became infinite or nan; the last finite point is kept: try a lower learning rate, "
         "a weaker penalty or a start nearer to zero"
     )
-    STOPPED = "a callback asked to stop"
-    INTERRUPTED = "interrupted from the keyboard; the last whole step is kept"
+    STOPPED = "stopped by a callback"
+    INTERRUPTED = "interrupted from the keyboard, and what was reached is kept"
 
 
 class State(Protocol):
@@ -47,6 +48,8 @@ class State(Protocol):
     @property
     def accuracy(self) -> float: ...  # noqa: D102
     @property
+    def grad_norm(self) -> float: ...  # noqa: D102
+    @property
     def passes(self) -> float: ...  # noqa: D102
 
 
@@ -57,8 +60,9 @@ O_contra = TypeVar("O_contra", contravariant=True)
 class Solver(Protocol[O_contra, S]):
     """Frozen settings that start a state and take a step from it.
 
-    `default_steps` is how many a fit takes unless told; `converges` says whether it goes to the optimum, so that a
-    certificate is worth asking for.
+    `default_steps` is how many a fit takes unless told; `converges` says whether it goes to the optimum, each step to
+    a point that is lower as far as rounding lets it tell, so that the last is the best and a certificate is worth
+    asking for.
     """
 
     default_steps: ClassVar[int]
@@ -79,36 +83,59 @@ class Solver(Protocol[O_contra, S]):
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What a callback is told after each step."""
+    """What a callback is told after each step. It may keep what it is given."""
 
     number: int  # from 1
     theta: Vector
     value: float  # loss + penalty
     loss: float
     accuracy: float
+    gap: float  # at most so far above the optimum; inf while nothing is known
+    grad_norm: float  # Euclidean, of value; nan where the solver never has the whole gradient
     passes: float  # over the data, so far
     seconds: float  # since the solve began
+
+
+FIGURES = ("value", "loss", "accuracy", "gap", "grad_norm", "passes", "seconds")  # of a Step, for the history
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a callback may answer in full."""
+
+    stop: bool = False
+    reason: str = ""  # of the stop, for a person
+    keep: bool = False  # this point rather than a later one, however the solve ends
+
+
+Answer = bool | str | Verdict | None  # true to stop; a text is the reason
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
     """Where a solve ended, and how.
 
-    `history` has one array a quantity (value, loss, accuracy, passes, seconds), one entry a step.
+    `theta` is the point of the last step, or the one that a callback had kept; value, gap and gradient are that
+    point's. `history` has one array a quantity (value, loss, accuracy, gap, grad_norm, passes, seconds), one entry a
+    step.
     """
 
     theta: Vector
     status: Status
-    steps: int
+    message: str  # the sentence of the status, with its figures
+    steps: int  # taken
+    kept: int  # the step whose theta this is
+    value: float
+    gap: float  # at most so far above the optimum; inf where nothing is known
+    grad_norm: float
     passes: float  # over the data, those for the certificate included
     seconds: float
-    gap: float  # at most so far above the optimum; inf where nothing is known
     history: Mapping[str, NDArray[np.float64]] = field(repr=False)
 
     def require_finite(self) -> Solution:
         """Return self, or raise FitError where the solve ran into infinities."""
         if self.status is Status.NON_FINITE:
-            raise FitError(f"in step {self.steps + 1}: {self.status.value}")
+            raise FitError(self.message)
         return self
 
 
@@ -121,7 +148,7 @@ def minimise(
     finer: O_contra | None = None,
     certify: Callable[[O_contra, S, float], Gap] | None = None,
     tol: float = 0.0,
-    callback: Callable[[Step], bool | None] | None = None,
+    callback: Callable[[Step], Answer] | None = None,
 ) -> Solution:
     """Take steps until one of the reasons in `Status`.
 
@@ -140,7 +167,7 @@ def minimise(
     tol : float
         Relative gap that ends the solve as CONVERGED, once it is certified.
     callback : callable, optional
-        Called with a `Step` after each; a true result stops the solve.
+        Called with a `Step` after each; a true answer stops the solve; see `Answer` and `Verdict`.
 
     Returns
     -------
@@ -155,18 +182,23 @@ def minimise(
     if max_steps < 0:
         raise SettingError("max_steps", max_steps, "at least 0")
     begin = time.perf_counter()
-    history: dict[str, list[float]] = {name: [] for name in ("value", "loss", "accuracy", "passes", "seconds")}
+    floor = Floor(certify, tol)
+    rows: list[tuple[float, ...]] = []
+    status, reason = Status.MAX_STEPS, ""
     steps = 0
-    status = Status.MAX_STEPS
-    gap = math.inf
-    gap_passes, next_try = 0.0, 1
-    state = solver.init(objective, theta)
+    state: S | None = None
+    kept: tuple[S, int] | None = None
     try:
+        state = solver.init(objective, theta)
         while steps < max_steps:
             new = solver.step(objective, state)
             if new is None and finer is not None:
                 objective, finer = finer, None
-                state, next_try = solver.resume(objective, state), steps
+                if kept is not None:  # one arithmetic for all that is compared
+                    again = solver.resume(objective, kept[0])
+                    floor.passes += again.passes - kept[0].passes
+                    kept = again, kept[1]
+                state, floor.next_try = solver.resume(objective, state), steps
                 continue
             if new is None:
                 status = Status.PRECISION_LIMIT
@@ -174,26 +206,51 @@ def minimise(
             if not (math.isfinite(new.value) and np.isfinite(new.theta).all()):
                 status = Status.NON_FINITE
                 break
-            state, steps = new, steps + 1
-            seconds = time.perf_counter() - begin
-            step = Step(steps, new.theta, new.value, new.loss, new.accuracy, new.passes, seconds)
-            for name, figures in history.items():
-                figures.append(getattr(step, name))
-            if callback is not None and callback(step):
-                status = Status.STOPPED
+            number = steps + 1
+            floor.raise_after(number, objective, new)
+            figures = (new.value, new.loss, new.accuracy, floor.gap(new), new.grad_norm, new.passes + floor.passes)
+            step = Step(number, new.theta, *figures, time.perf_counter() - begin)
+            rows.append(tuple(getattr(step, name) for name in FIGURES))
+            state, steps = new, number  # without a call between, so that Ctrl-C finds both or neither
+            verdict = _verdict(callback(step) if callback is not None else None)
+            if verdict.keep:
+                kept = state, steps
+            if floor.proves(state):
+                status = Status.CONVERGED
                 break
-            if certify is not None and steps >= next_try:
-                found = certify(objective, state, tol * abs(state.value))
-                gap, gap_passes = found.bound, gap_passes + found.passes
-                if gap <= tol * abs(state.value):  # false for nan
-                    status = Status.CONVERGED
-                    break
-                if found.passes:  # tried and failed: patience, in proportion
-                    next_try = steps + 2 + steps // 16
-        if certify is not None and status is not Status.CONVERGED:
-            found = certify(objective, state, math.inf)  # whatever can be said of where it ended
-            gap, gap_passes = found.bound, gap_passes + found.passes
+            if verdict.stop:
+                status, reason = Status.STOPPED, verdict.reason
+                break
+        end = state if kept is None else kept[0]
+        if status is not Status.CONVERGED:
+            floor.raise_from(objective, end)  # whatever can be said of where it ended
+            if status in (Status.MAX_STEPS, Status.PRECISION_LIMIT) and floor.proves(end):
+                status = Status.CONVERGED
+        elif not floor.proves(end):
+            status, reason = Status.STOPPED, "the solve went on to converge, and an earlier point is better to it"
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
-    arrays = {name: np.array(figures) for name, figures in history.items()}
-    return Solution(state.theta, status, steps, state.passes + gap_passes, time.perf_counter() - begin, gap, arrays)
+    reached, at = kept or (state, steps)  # None: Ctrl-C came before the start was evaluated
+    place = f"after step {steps}" if at == steps else f"the point of step {at} of {steps} is kept"
+    message = f"{status.value}: {reason}{'; ' if reason else ''}{place}, {floor.sentence(reached)}"
+    if status is Status.NON_FINITE:
+        message = f"in step {steps + 1}: {status.value}"
+    return Solution(
+        theta.copy() if reached is None else reached.theta,
+        status,
+        message,
+        steps,
+        at,
+        math.nan if reached is None else reached.value,
+        math.inf if reached is None else floor.gap(reached),
+        math.nan if reached is None else reached.grad_norm,
+        floor.passes + (0.0 if state is None else state.passes),
+        time.perf_counter() - begin,
+        {name: np.array([row[i] for row in rows[:steps]], dtype=float) for i, name in enumerate(FIGURES)},
+    )
+
+
+def _verdict(answer: Answer) -> Verdict:
+    if isinstance(answer, Verdict):
+        return answer
+    return Verdict(bool(answer), answer if isinstance(answer, str) else "")

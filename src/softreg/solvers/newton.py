@@ -59,6 +59,11 @@ class NewtonState:
         """On the training rows."""
         return self.point.accuracy
 
+    @property
+    def grad_norm(self) -> float:
+        """Euclidean norm of the gradient."""
+        return self.point.grad_norm
+
 
 @dataclass(frozen=True)
 class Newton:

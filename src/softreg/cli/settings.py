@@ -1,0 +1,87 @@
+"""The options of `softreg train` that make its Settings: the solver, what only some solvers take, and every fit's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from softreg.model import Settings
+from softreg.solvers import SGD, SOLVERS
+from softreg.solvers.sgd import SCHEDULES
+
+__all__ = ["settings_from", "settings_options"]
+
+_DEFAULTS = asdict(Settings()) | asdict(SGD())  # they stand there, once
+_COUNT, _POSITIVE = click.IntRange(min=0), click.IntRange(min=1)
+
+# option → its type, its default and what it is; of these a solver takes some
+_OF_SOLVERS: dict[str, tuple[Any, Any, str]] = {
+    "epochs": (_COUNT, _DEFAULTS["max_steps"], "How often each training image is seen."),
+    "batch_size": (_POSITIVE, _DEFAULTS["batch_size"], "Images in each step."),
+    "learning_rate": (float, _DEFAULTS["learning_rate"], "Factor of the gradient in each step."),
+    "momentum": (float, _DEFAULTS["momentum"], "Share of each step that goes into the next."),
+    "schedule": (click.Choice(list(SCHEDULES)), _DEFAULTS["schedule"], "How the rate falls over the epochs."),
+    "max_steps": (_COUNT, None, "Steps after which it gives up.  [default: the solver's own number]"),
+    "tol": (float, _DEFAULTS["tol"], "Relative gap to the optimum that is near enough, once it is proved."),
+}
+_OF_FITS: dict[str, tuple[Any, Any, str]] = {
+    "C": (float, _DEFAULTS["C"], "Inverse strength of the L2 penalty; inf for none."),
+    "init_std": (float, _DEFAULTS["init_std"], "Deviation of the weights' first values."),
+    "seed": (_COUNT, _DEFAULTS["seed"], "Of the first weights and the order of the batches."),
+}
+
+
+def _takes(solver: Any, option: str) -> bool:
+    """Whether an option is one of this solver's: a field of its settings, or of its nature."""
+    if option in ("max_steps", "tol"):
+        return bool(solver.converges)
+    if option == "epochs":
+        return not solver.converges
+    return option in {field.name for field in fields(solver)}
+
+
+def _flag(option: str) -> str:
+    return f"--{option.replace('_', '-')}"
+
+
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options; they come to it as keywords."""
+    options = {"solver": (click.Choice(list(SOLVERS)), "sgd", "How to go downhill."), **_OF_SOLVERS, **_OF_FITS}
+    for option, (kind, default, text) in reversed(options.items()):
+        if option in _OF_SOLVERS:
+            takers = [name for name, solver in SOLVERS.items() if _takes(solver, option)]
+            text = f"{', '.join(takers)}: {text[0].lower()}{text[1:]}"
+        shown = default is not None
+        command = click.option(_flag(option), option, type=kind, default=default, show_default=shown, help=text)(
+            command
+        )
+    return command
+
+
+def settings_from(ctx: click.Context) -> Settings:
+    """Make the Settings that the options ask for.
+
+    Raises
+    ------
+    click.UsageError
+        Where an option was given that the solver does not take.
+    """
+    name = ctx.params["solver"]
+    solver: Any = SOLVERS[name]
+    for option in _OF_SOLVERS:
+        if not _takes(solver, option) and ctx.get_parameter_source(option) is not ParameterSource.DEFAULT:
+            others = ", ".join(_flag(other) for other in _OF_SOLVERS if _takes(solver, other))
+            raise click.UsageError(f"{_flag(option)} is not an option of the solver {name}, which takes {others}.")
+    chosen = {field.name: ctx.params[field.name] for field in fields(solver) if field.name in ctx.params}
+    if chosen.get("schedule", "constant") != "constant":
+        chosen["period"] = max(1, ctx.params["epochs"])
+    return Settings(
+        solver=solver(**chosen),
+        max_steps=ctx.params["max_steps" if solver.converges else "epochs"],
+        tol=ctx.params["tol"],
+        **{option: ctx.params[option] for option in _OF_FITS},
+    )
