@@ -205,6 +205,25 @@ void softmax(ByClass<T> logits, std::size_t n) {
     kernels<T>().softmax(logits.data(), ld, n, K);
 }
 
+template <typename T>
+void log_softmax(ByClass<T> logits, std::size_t n) {
+    const std::size_t K = logits.shape(0), ld = leading(logits);
+    check((n + 15) / 16 * 16 <= logits.shape(1), "logits need a column for each row, up to a multiple of 16");
+    check(K > 0 || n == 0, "there are no classes");
+    nb::gil_scoped_release nogil;
+    kernels<T>().log_softmax(logits.data(), ld, n, K);
+}
+
+template <typename T>
+void largest(ByClassIn<T> logits, Out2<std::int64_t> classes, Out2<T> values) {
+    const std::size_t K = logits.shape(0), n = classes.shape(0), count = classes.shape(1), ld = leading(logits);
+    check(n <= logits.shape(1), "logits need a column for each row");
+    check(count > 0 && count <= K, "there are not as many classes");
+    check(values.shape(0) == n && values.shape(1) == count, "values have another shape than classes");
+    nb::gil_scoped_release nogil;
+    kernels<T>().largest(logits.data(), ld, n, K, count, classes.data(), values.data());
+}
+
 // probs and change lie alike: a column for each row, up to a multiple of 16.
 template <typename T>
 void softmax_change(ByClassIn<T> probs, ByClass<T> change, Weights weights, Rows rows, std::size_t begin, std::size_t end) {
@@ -323,6 +342,8 @@ void bind(nb::module_ &m) {
     m.def("backward_packed", &backward_packed<T>, "packed"_a.noconvert(), "m"_a, "z"_a.noconvert(),
           "gradient"_a.noconvert());
     m.def("softmax", &softmax<T>, "logits"_a.noconvert(), "n"_a);
+    m.def("log_softmax", &log_softmax<T>, "logits"_a.noconvert(), "n"_a);
+    m.def("largest", &largest<T>, "logits"_a.noconvert(), "classes"_a.noconvert(), "values"_a.noconvert());
     m.def("softmax_change", &softmax_change<T>, "probs"_a.noconvert(), "change"_a.noconvert(),
           "weights"_a.noconvert().none(), "rows"_a.noconvert().none(), "begin"_a, "end"_a);
     m.def("curvature", &curvature<T>, "X"_a.noconvert(), "rows"_a.noconvert().none(), "weights"_a.noconvert().none(),

@@ -19,6 +19,8 @@ constexpr Kernels<T> kernels() {
         forward<T>,
         softmax_xent<T>,
         softmax<T>,
+        log_softmax<T>,
+        largest<T>,
         softmax_change<T>,
         curvature<T>,
         tile_rows,

@@ -124,6 +124,74 @@ void softmax(T *z, std::size_t ld, std::size_t n, std::size_t K) {
     }
 }
 
+// Logits z[k * ld + i] of n rows become the logarithms of their probabilities; up to the next whole vector of rows is
+// written. The entry that has the maximum is kept out of the sum, as in softmax_xent: log p = −1.9e-22 is not 0.
+template <typename T>
+void log_softmax(T *z, std::size_t ld, std::size_t n, std::size_t K) {
+    using V = Vector<T>;
+    using I = Mask<T>;
+    using Integer = std::conditional_t<std::is_same_v<T, float>, std::int32_t, std::int64_t>;
+    for (std::size_t i = 0; i < n; i += lanes<T>) {
+        T *column = z + i;
+        V peak = load<T>(column);
+        I top{};
+        for (std::size_t k = 1; k < K; ++k) {
+            const V zk = load<T>(column + k * ld);
+            const I above = zk > peak;
+            peak = above ? zk : peak;
+            top = above ? I{} + static_cast<Integer>(k) : top;
+        }
+        V others = peak - peak;  // 0, or nan where the maximum is nan or infinite
+        for (std::size_t k = 0; k < K; ++k) {
+            const V e = exp_nonpositive<T>(load<T>(column + k * ld) - peak);
+            others += top == I{} + static_cast<Integer>(k) ? V{} : e;
+        }
+        const V log_total = log1p_nonnegative<T>(others);
+        for (std::size_t k = 0; k < K; ++k)
+            store<T>(column + k * ld, (load<T>(column + k * ld) - peak) - log_total);
+    }
+}
+
+// The `count` largest of each row's entries z[k * ld + i], i < n, the largest first and of equal ones the first: their
+// classes into classes[i * count …] and themselves into values. Entries are finite, and count is at most K.
+template <typename T>
+void largest(const T *z, std::size_t ld, std::size_t n, std::size_t K, std::size_t count, std::int64_t *classes, T *values) {
+    using V = Vector<T>;
+    for (std::size_t i = 0; i < n; i += lanes<T>) {
+        const std::size_t width = smaller(lanes<T>, n - i);
+        T least_lanes[lanes<T>] = {};  // of those held, for each row
+        V least{};
+        for (std::size_t k = 0; k < K; ++k) {
+            T entries[lanes<T>];
+            std::memcpy(entries, z + k * ld + i, width * sizeof(T));
+            if (k >= count) {
+                V zk{};
+                std::memcpy(&zk, entries, sizeof zk);
+                const auto above = zk > least;
+                typename std::remove_const<decltype(above)>::type mask = above;
+                bool any = false;
+                for (std::size_t lane = 0; lane < width; ++lane) any = any || mask[static_cast<int>(lane)] != 0;
+                if (!any) continue;
+            }
+            for (std::size_t lane = 0; lane < width; ++lane) {
+                std::int64_t *its_classes = classes + (i + lane) * count;
+                T *its_values = values + (i + lane) * count;
+                std::size_t at = smaller(k, count);
+                if (k >= count && !(entries[lane] > least_lanes[lane])) continue;
+                if (at == count) --at;
+                for (; at > 0 && entries[lane] > its_values[at - 1]; --at) {
+                    its_values[at] = its_values[at - 1];
+                    its_classes[at] = its_classes[at - 1];
+                }
+                its_values[at] = entries[lane];
+                its_classes[at] = static_cast<std::int64_t>(k);
+                least_lanes[lane] = its_values[count - 1];
+            }
+            if (k + 1 >= count) std::memcpy(&least, least_lanes, sizeof least);
+        }
+    }
+}
+
 // A change u of the logits becomes that of the weighted residuals: t = w (diag(p) − p pᵀ) u. Up to the next whole vector of
 // rows is read and written.
 template <typename T>

@@ -22,6 +22,9 @@ struct Kernels {
     BlockSums (*softmax_xent)(T *z, std::size_t ld, const Labels &labels, std::size_t begin, std::size_t end,
                               std::size_t K);
     void (*softmax)(T *z, std::size_t ld, std::size_t n, std::size_t K);
+    void (*log_softmax)(T *z, std::size_t ld, std::size_t n, std::size_t K);
+    void (*largest)(const T *z, std::size_t ld, std::size_t n, std::size_t K, std::size_t count, std::int64_t *classes,
+                    T *values);
     void (*softmax_change)(const T *p, T *u, std::size_t ld, const Labels &labels, std::size_t begin, std::size_t end,
                            std::size_t K);
     void (*curvature)(const Source &X, const Labels &labels, std::size_t begin, std::size_t end, const T *probs,

@@ -314,6 +314,34 @@ def test_short_types_can_be_computed_in_float64(instruction_set: str, dtype: str
         check_curvature(precise, W, b, 1)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), TYPES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_softmax_log_softmax_and_the_largest_are_their_definitions(
+    instruction_set: str, shape: tuple[int, int], dtype: Any, tolerance: float
+) -> None:
+    n, K = shape
+    wide = np.random.default_rng(0).normal(scale=5, size=(K, -(-n // 16) * 16)).astype(dtype)
+    z = wide[:, :n].astype(float)
+    logs = z - z.max(axis=0, initial=-np.inf)
+    logs -= np.log(np.exp(logs).sum(axis=0))
+    for kernel, want in ((native.log_softmax, logs), (native.softmax, np.exp(logs))):
+        got = wide.copy()
+        kernel(got, n)
+        np.testing.assert_allclose(got[:, :n], want, rtol=4 * tolerance, atol=4 * tolerance)
+    for count in {1, min(3, K), K}:
+        classes, values = np.empty((n, count), np.int64), np.empty((n, count), dtype)
+        native.largest(wide, classes, values)
+        np.testing.assert_array_equal(classes, np.argsort(-z, axis=0, kind="stable")[:count].T)
+        np.testing.assert_array_equal(values, np.take_along_axis(z.T, classes, axis=1))
+
+
+def test_a_logarithm_of_a_probability_next_to_one_is_not_zero(instruction_set: str) -> None:
+    z = np.zeros((2, 16))
+    z[0] = 50
+    native.log_softmax(z, 16)
+    np.testing.assert_allclose(z[0], -1.9287498479639178e-22, rtol=1e-14)
+
+
 @given(st.integers(0, 10**7))
 def test_chunks_cover_all_rows_in_order(n: int) -> None:
     spans = kernel_rows.chunks(n)
@@ -507,6 +535,12 @@ def test_blas_gets_its_threads_back_when_the_last_of_several_users_leaves() -> N
 F32 = np.float32
 PARTS: dict[str, dict[str, Any]] = {
     "softmax": {"logits": np.zeros((2, 16), F32), "n": 5},
+    "log_softmax": {"logits": np.zeros((2, 16), F32), "n": 5},
+    "largest": {
+        "logits": np.zeros((2, 5), F32),
+        "classes": np.zeros((5, 2), np.int64),
+        "values": np.zeros((5, 2), F32),
+    },
     "softmax_change": {
         "probs": np.zeros((2, 16), F32),
         "change": np.zeros((2, 16), F32),
@@ -555,6 +589,10 @@ PARTS: dict[str, dict[str, Any]] = {
     ("kernel", "wrong"),
     [
         ("softmax", {"n": 17}),
+        ("log_softmax", {"n": 17}),
+        ("largest", {"logits": np.zeros((2, 4), F32)}),
+        ("largest", {"classes": np.zeros((5, 3), np.int64), "values": np.zeros((5, 3), F32)}),
+        ("largest", {"values": np.zeros((5, 1), F32)}),
         ("softmax_change", {"end": 17}),
         ("softmax_change", {"weights": np.ones(4)}),
         ("softmax_change", {"rows": np.array([0, 1, 2, 3, 5])}),

@@ -153,7 +153,7 @@ class Call {
     // Whether the arithmetic is of float: X, which comes first, may be of any type, and the rest is all of one.
     bool single() const {
         for (const Argument &argument : arguments)
-            if (argument.type == "f4" && (&argument != &arguments.front() || name.starts_with("softmax") || name.ends_with("packed"))) return true;
+            if (argument.type == "f4" && (&argument != &arguments.front() || name.find("softmax") != name.npos || name.ends_with("packed") || name == "largest")) return true;
         return false;
     }
 

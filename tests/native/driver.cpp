@@ -52,6 +52,17 @@ void softmax(Call &call) {
 }
 
 template <typename T>
+void log_softmax(Call &call) {
+    kernels<T>().log_softmax(call.out<T>(0), call.leading(0), call.integer(1), call.length(0));
+}
+
+template <typename T>
+void largest(Call &call) {
+    kernels<T>().largest(call.in<T>(0), call.leading(0), call.length(1), call.length(0), call.length(1, 1),
+                         call.out<std::int64_t>(1), call.out<T>(2));
+}
+
+template <typename T>
 void softmax_change(Call &call) {
     const Labels weighing{nullptr, call.in<double>(2), call.in<std::int64_t>(3)};
     kernels<T>().softmax_change(call.in<T>(0), call.out<T>(1), call.leading(1), weighing, call.integer(4), call.integer(5),
@@ -126,6 +137,8 @@ Kernel kernel(const std::string &name) {
         {"forward", forward<T>},
         {"softmax_xent", softmax_xent<T>},
         {"softmax", softmax<T>},
+        {"log_softmax", log_softmax<T>},
+        {"largest", largest<T>},
         {"softmax_change", softmax_change<T>},
         {"curvature", curvature<T>},
         {"pack", pack<T>},

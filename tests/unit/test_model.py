@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from problems import DTYPES, dataset, features
-from softreg import Dataset, Model
-from softreg.errors import DataError, ShapeError
+from softreg import Dataset, Model, log_softmax
+from softreg.errors import DataError, SettingError, ShapeError
 
 
 def model(d: int = 6, K: int = 4, **fields: Any) -> Model:
@@ -119,3 +119,39 @@ def test_parts_that_do_not_fit_together_are_no_model(fields: dict[str, Any], err
 def test_repr_names_the_first_classes() -> None:
     assert repr(model()) == "Model(6 features, 4 classes: class 0, class 1, class 2, class 3)"
     assert repr(model(K=5)).endswith("class 3, …)")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64", "int64"])
+@pytest.mark.parametrize(("n", "K"), [(0, 3), (1, 2), (1500, 4), (70, 90)])
+def test_topk_and_log_probabilities_are_those_of_the_definition(n: int, K: int, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    fitted = Model(rng.normal(size=(5, K)), rng.normal(size=K), np.arange(K))
+    X = rng.integers(0, 5, (n, 5)).astype(dtype)
+    log_probs = log_softmax(X.astype(float) @ fitted.W + fitted.b, axis=1)
+    np.testing.assert_allclose(fitted.predict_log_proba(X), log_probs, atol=2e-5)
+    np.testing.assert_allclose(fitted.predict_proba(X), np.exp(log_probs), atol=2e-5)
+    for k in (1, 2, K):
+        classes, probs = fitted.predict_topk(X, k)
+        assert classes.shape == probs.shape == (n, k)
+        best = -np.sort(-log_probs, axis=1)[:, :k]
+        np.testing.assert_allclose(probs, np.exp(best), atol=2e-5)
+        np.testing.assert_allclose(np.take_along_axis(log_probs, classes, axis=1), best, atol=2e-5)
+    assert (fitted.predict(X) == fitted.predict_topk(X, 1)[0][:, 0]).all()
+
+
+def test_of_equal_classes_the_first_is_predicted_and_comes_first() -> None:
+    fitted = Model(np.zeros((1, 3)), np.array([0.0, 1.0, 1.0]), np.array(["a", "b", "c"]))
+    assert fitted.predict([[1.0]]).tolist() == ["b"]
+    assert fitted.predict_topk([[1.0]], 3)[0].tolist() == [["b", "c", "a"]]
+
+
+def test_log_probabilities_keep_what_probabilities_lose() -> None:
+    fitted = Model(np.array([[1.0, 0.0, -1.0]]), np.zeros(3), np.arange(3))
+    np.testing.assert_allclose(fitted.predict_log_proba([[50.0]])[0], [-1.9287498479639178e-22, -50, -100], rtol=1e-14)
+    assert fitted.predict_log_proba([[2000.0]])[0].tolist() == [0.0, -2000.0, -4000.0]
+
+
+@pytest.mark.parametrize("k", [0, 4, -1])
+def test_more_classes_than_there_are_cannot_be_asked_for(k: int) -> None:
+    with pytest.raises(SettingError, match="from 1 to 3"):
+        Model(np.zeros((1, 3)), np.zeros(3), np.arange(3)).predict_topk([[1.0]], k)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softreg.data import Dataset
-from softreg.errors import DataError, ShapeError
-from softreg.kernels import Rows, fold, loss, one_blas_thread, with_logits
+from softreg.errors import DataError, SettingError, ShapeError
+from softreg.kernels import Rows, fold, loss, native, one_blas_thread, with_logits
 
 __all__ = ["Model", "Score", "Section"]
 
@@ -138,24 +139,40 @@ class Model:
         >>> model.predict([[3.0], [-2.0]])
         array(['up', 'down'], dtype='<U4')
         """
-        X = self._rows(X)
-        codes = np.empty(len(X), dtype=np.intp)
-        self._with_logits(X, lambda rows, z: z.argmax(axis=0, out=codes[rows]))
-        return self.classes[codes]
+        return self.classes[self._largest(self._rows(X), 1)[0][:, 0]]
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Probability of each class for each row: (n, K), rows that sum to 1. Raises what `predict` raises."""
-        X = self._rows(X)
-        probs = np.empty((len(X), self.n_classes))
+        return self._all_classes(X, native.softmax)
 
-        def softmax(rows: slice, block: NDArray[Any]) -> None:
-            z = block.T.astype(float)
-            z -= z.max(axis=1, keepdims=True)
-            np.exp(z, out=z)
-            np.divide(z, z.sum(axis=1, keepdims=True), out=probs[rows])
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Logarithm of `predict_proba`, finite and right where that underflows or rounds to 1.
 
-        self._with_logits(X, softmax)
-        return probs
+        Examples
+        --------
+        >>> model = Model(np.array([[1.0, -1.0]]), np.zeros(2), np.array(["up", "down"]))
+        >>> model.predict_log_proba([[400.0]])
+        array([[   0., -800.]])
+        """
+        return self._all_classes(X, native.log_softmax)
+
+    def predict_topk(self, X: ArrayLike, k: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """Return the k most likely classes of each row and their probabilities, (n, k) each, the likeliest first.
+
+        Nothing of the size of all classes times all rows is made. Raises what `predict` raises, and SettingError
+        where k is not in 1 … K.
+
+        Examples
+        --------
+        >>> model = Model(np.array([[1.0, -1.0, 0.0]]), np.zeros(3), np.array(["up", "down", "level"]))
+        >>> classes, probs = model.predict_topk([[3.0]], 2)
+        >>> classes.tolist(), probs.round(3).tolist()
+        ([['up', 'level']], [[0.95, 0.047]])
+        """
+        if not 1 <= operator.index(k) <= self.n_classes:
+            raise SettingError("k", k, f"a whole number from 1 to {self.n_classes}, the classes of the model")
+        codes, log_probs = self._largest(self._rows(X), k, native.log_softmax)
+        return self.classes[codes], np.exp(log_probs)
 
     def score(self, data: Dataset) -> Score:
         """Loss and accuracy on labelled rows; both nan without any weight.
@@ -209,6 +226,36 @@ class Model:
             raise DataError(f"X has dtype {X.dtype}; expected numbers")
         return X
 
+    def _largest(
+        self, X: NDArray[Any], k: int, first: Callable[[NDArray[np.float64], int], None] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Codes of the k largest logits of each row, and themselves, or what `first` makes of them."""
+        codes, values = np.empty((len(X), k), np.int64), np.empty((len(X), k))
+
+        def largest(rows: slice, z: NDArray[Any]) -> None:
+            if first is not None:
+                z = _float64(z)
+                first(z, rows.stop - rows.start)
+            part = np.empty((rows.stop - rows.start, k), z.dtype)
+            native.largest(z, codes[rows], part)
+            values[rows] = part
+
+        self._with_logits(X, largest)
+        return codes, values
+
+    def _all_classes(self, X: ArrayLike, transform: Callable[[NDArray[np.float64], int], None]) -> NDArray[np.float64]:
+        X = self._rows(X)
+        result = np.empty((len(X), self.n_classes))
+
+        def write(rows: slice, z: NDArray[Any]) -> None:
+            z = _float64(z)
+            m = rows.stop - rows.start
+            transform(z, m)
+            result[rows] = z[:, :m].T
+
+        self._with_logits(X, write)
+        return result
+
     def _with_logits(self, X: NDArray[Any], use: Callable[[slice, NDArray[Any]], object]) -> None:
         def checked(rows: slice, z: NDArray[Any]) -> None:
             if not np.isfinite(z).all():
@@ -226,3 +273,10 @@ class Model:
             f"Model({self.n_features} features, {self.n_classes} classes: {', '.join(map(str, self.classes[:4]))}"
             + (", …)" if self.n_classes > 4 else ")")
         )
+
+
+def _float64(z: NDArray[Any]) -> NDArray[np.float64]:
+    """Logits (K, m) in float64, with room up to the columns that the kernels write."""
+    wide = np.zeros((len(z), -(-z.shape[1] // 16) * 16))
+    wide[:, : z.shape[1]] = z
+    return wide
