@@ -152,6 +152,7 @@ SETTINGS: list[tuple[list[object], Settings]] = [
     (["--schedule", "constant"], Settings()),
     (["--solver", "lbfgs"], Settings(LBFGS())),
     (["--solver", "newton", "--tol", 1e-3], Settings(Newton(), tol=1e-3)),
+    (["--solver", "auto", "--tol", 1e-3, "--max-steps", 7], Settings("auto", 7, tol=1e-3)),
     (["--solver", "lbfgs", "--tol", 1e-6, "--max-steps", 3, "--seed", 2], Settings(LBFGS(), 3, tol=1e-6, seed=2)),
     (["--solver", "lbfgs", "--C", 2, "--init-std", 0], Settings(LBFGS(), C=2.0, init_std=0.0)),
 ]

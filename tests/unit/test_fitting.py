@@ -196,7 +196,7 @@ def test_each_epoch_has_an_order_of_its_own() -> None:
     [
         (lambda: fit(np.zeros((3, 2))), "Dataset.from_labels"),  # type: ignore[arg-type]
         (lambda: fit(dataset(1), SGD()), "Settings"),  # type: ignore[arg-type]
-        (lambda: Settings(solver="sgd"), "SGD()"),  # type: ignore[arg-type]
+        (lambda: Settings(solver="adam"), "'auto', 'sgd', 'lbfgs', 'newton'"),
         (lambda: Settings(max_steps=2.5), "whole number"),  # type: ignore[arg-type]
         (lambda: Settings(C="strong"), "C is 'strong'"),  # type: ignore[arg-type]
         (lambda: fit(dataset(1), validation=np.zeros(3)), "validation is a ndarray"),  # type: ignore[arg-type]
@@ -230,3 +230,21 @@ def test_a_history_is_even_when_ctrl_c_comes_between_a_step_and_its_score(monkey
     history = caught.value.model.history
     assert {len(values) for values in history.values()} == {2}
     assert np.isnan(history["validation_loss"][1])
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        pytest.param({"n": 50}, "Newton", id="a small Hessian"),
+        pytest.param({"n": 300, "d": 40, "K": 5, "dtype": "uint8"}, "L-BFGS", id="a large one"),
+    ],
+)
+def test_auto_chooses_by_the_problem_and_says_which_and_why(fields: dict[str, Any], name: str) -> None:
+    settings = Settings("auto", C=1.0)
+    assert settings.converges
+    model, solution = fit(dataset(1, **fields), settings)
+    assert solution.status is Status.CONVERGED
+    assert solution.chosen.startswith(f"{name}: ")
+    assert "Hessian" in solution.chosen
+    assert model.settings["solver"]["name"] == name.replace("-", ""), "the file says what was used"
+    assert fit(dataset(1), Settings("newton", C=1.0))[1].chosen == "", "nobody chose"

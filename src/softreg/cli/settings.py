@@ -9,12 +9,13 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from softreg.model import Settings
+from softreg.model import AUTO, Settings
 from softreg.solvers import SGD, SOLVERS
 from softreg.solvers.sgd import SCHEDULES
 
 __all__ = ["settings_from", "settings_options"]
 
+NAMES = [*SOLVERS, AUTO]
 _DEFAULTS = asdict(Settings()) | asdict(SGD())  # they stand there, once
 _COUNT, _POSITIVE = click.IntRange(min=0), click.IntRange(min=1)
 
@@ -35,8 +36,11 @@ _OF_FITS: dict[str, tuple[Any, Any, str]] = {
 }
 
 
-def _takes(solver: Any, option: str) -> bool:
+def _takes(name: str, option: str) -> bool:
     """Whether an option is one of this solver's: a field of its settings, or of its nature."""
+    if name == AUTO:  # which will be one that converges
+        return option in ("max_steps", "tol")
+    solver: Any = SOLVERS[name]
     if option in ("max_steps", "tol"):
         return bool(solver.converges)
     if option == "epochs":
@@ -50,10 +54,10 @@ def _flag(option: str) -> str:
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options; they come to it as keywords."""
-    options = {"solver": (click.Choice(list(SOLVERS)), "sgd", "How to go downhill."), **_OF_SOLVERS, **_OF_FITS}
+    options = {"solver": (click.Choice(NAMES), "sgd", "How to go downhill."), **_OF_SOLVERS, **_OF_FITS}
     for option, (kind, default, text) in reversed(options.items()):
         if option in _OF_SOLVERS:
-            takers = [name for name, solver in SOLVERS.items() if _takes(solver, option)]
+            takers = [name for name in NAMES if _takes(name, option)]
             text = f"{', '.join(takers)}: {text[0].lower()}{text[1:]}"
         shown = default is not None
         command = click.option(_flag(option), option, type=kind, default=default, show_default=shown, help=text)(
@@ -71,17 +75,20 @@ def settings_from(ctx: click.Context) -> Settings:
         Where an option was given that the solver does not take.
     """
     name = ctx.params["solver"]
-    solver: Any = SOLVERS[name]
     for option in _OF_SOLVERS:
-        if not _takes(solver, option) and ctx.get_parameter_source(option) is not ParameterSource.DEFAULT:
-            others = ", ".join(_flag(other) for other in _OF_SOLVERS if _takes(solver, other))
+        if not _takes(name, option) and ctx.get_parameter_source(option) is not ParameterSource.DEFAULT:
+            others = ", ".join(_flag(other) for other in _OF_SOLVERS if _takes(name, other))
             raise click.UsageError(f"{_flag(option)} is not an option of the solver {name}, which takes {others}.")
-    chosen = {field.name: ctx.params[field.name] for field in fields(solver) if field.name in ctx.params}
-    if chosen.get("schedule", "constant") != "constant":
-        chosen["period"] = max(1, ctx.params["epochs"])
+    solver: Any = name
+    if name != AUTO:
+        kind: Any = SOLVERS[name]
+        chosen = {field.name: ctx.params[field.name] for field in fields(kind) if field.name in ctx.params}
+        if chosen.get("schedule", "constant") != "constant":
+            chosen["period"] = max(1, ctx.params["epochs"])
+        solver = kind(**chosen)
     return Settings(
-        solver=solver(**chosen),
-        max_steps=ctx.params["max_steps" if solver.converges else "epochs"],
+        solver=solver,
+        max_steps=ctx.params["max_steps" if _takes(name, "max_steps") else "epochs"],
         tol=ctx.params["tol"],
         **{option: ctx.params[option] for option in _OF_FITS},
     )

@@ -93,13 +93,13 @@ def train(
     picture = None if no_picture else Path(f"{data}.png") if picture is None else picture
     _check_targets(out, picture)  # before the work, not after it
     settings = settings_from(ctx)
-    converges = settings.solver.converges
+    converges = settings.converges
 
     split, folder = _load(data, sample, data_dir)
     train_part, scored = (split.train, split.test) if patience is None else _hold_out(split.train)
     stopping = None if patience is None else EarlyStopping(patience)
     if converges and math.isinf(settings.C):
-        steps = f"{ctx.params['solver']} goes on for up to {settings.max_steps} steps"
+        steps = f"{ctx.params['solver']} goes on for up to {settings.max_steps or 'its own number of'} steps"
         click.echo(f"without a penalty (--C) nothing can be proved of the optimum: {steps}", err=True)
     with bar("training", settings.max_steps or 0) as progress:
         table = Table(progress, "test" if stopping is None else "held-out", converges=converges, as_json=as_json)
@@ -116,6 +116,8 @@ def train(
                 raise  # nothing was learnt: what lies at --out is worth more
             model, solution = interruption.model, interruption.solution
     table.close()
+    if solution.chosen:
+        click.echo(f"chosen: {solution.chosen}", err=True)
 
     _write(model, split, out, picture)
     accuracy = model.score(split.test).accuracy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,16 @@ import numpy as np
 from softreg.data import Dataset
 from softreg.errors import DataError, FitInterrupted, SettingError, ShapeError
 from softreg.kernels import one_blas_thread
+from softreg.model.choice import choose
 from softreg.model.model import Model, Score
 from softreg.objective import SoftmaxObjective
 from softreg.protocols import Gap, Vector
-from softreg.solvers import SGD, Answer, Solution, Solver, Status, Step, minimise
+from softreg.solvers import SGD, SOLVERS, Answer, Solution, Solver, Status, Step, minimise
 from softreg.solvers.checks import real, whole
 
-__all__ = ["Settings", "fit"]
+__all__ = ["AUTO", "Settings", "fit"]
+
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class Settings:
     Parameters
     ----------
     solver
-        How to go downhill.
+        How to go downhill: a solver, its name in softreg.solvers.SOLVERS, or "auto", which chooses one by the problem;
+        `Solution.chosen` says which and why.
     max_steps : int, optional
         Steps of the solver, by default its own number; for SGD, epochs.
     C : float
@@ -41,7 +45,7 @@ class Settings:
         Of that noise. (The order of the batches is the solver's own seed.)
     """
 
-    solver: Solver[Any, Any] = field(default_factory=SGD)
+    solver: Solver[Any, Any] | str = field(default_factory=SGD)
     max_steps: int | None = None
     C: float = math.inf
     tol: float = 1e-4
@@ -49,11 +53,18 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not hasattr(self.solver, "default_steps"):
-            raise SettingError("solver", self.solver, "a solver, such as SGD()")
-        if self.max_steps is None:
-            object.__setattr__(self, "max_steps", self.solver.default_steps)
-        whole(self, 0, "max_steps", "seed")
+        if isinstance(self.solver, str) and self.solver != AUTO:
+            if self.solver not in SOLVERS:
+                raise SettingError("solver", self.solver, f"a solver, such as SGD(), or one of {AUTO, *SOLVERS}")
+            object.__setattr__(self, "solver", SOLVERS[self.solver]())
+        if not isinstance(self.solver, str):
+            if not hasattr(self.solver, "default_steps"):
+                raise SettingError("solver", self.solver, "a solver, such as SGD()")
+            if self.max_steps is None:
+                object.__setattr__(self, "max_steps", self.solver.default_steps)
+        if self.max_steps is not None:
+            whole(self, 0, "max_steps")
+        whole(self, 0, "seed")
         real(self, "C", "init_std", "tol")
         if not (self.tol >= 0 and math.isfinite(self.tol)):
             raise SettingError("tol", self.tol, "a finite number, at least 0")
@@ -62,10 +73,16 @@ class Settings:
         if not (self.init_std >= 0 and math.isfinite(self.init_std)):
             raise SettingError("init_std", self.init_std, "a finite number, at least 0")
 
+    @property
+    def converges(self) -> bool:
+        """Whether the solver goes to the optimum; one that is chosen does."""
+        return isinstance(self.solver, str) or self.solver.converges
+
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, for the model's file."""
         fields = asdict(self)
-        fields["solver"] = {"name": type(self.solver).__name__, **fields["solver"]}
+        if not isinstance(self.solver, str):
+            fields["solver"] = {"name": type(self.solver).__name__, **fields["solver"]}
         fields["C"] = None if math.isinf(self.C) else self.C  # JSON has no infinity
         return fields
 
@@ -136,6 +153,12 @@ def fit(
     # Two classes are fitted as a softmax; a doubled penalty makes that exactly the fit of one row of weights w1 − w0.
     l2 = (2.0 if data.n_classes == 2 else 1.0) / (settings.C * total)
     objective = SoftmaxObjective(data, l2)
+    chosen = ""
+    if settings.solver == AUTO:
+        choice = choose(objective)
+        settings, chosen = replace(settings, solver=choice.solver), choice.reason
+    solver = settings.solver
+    assert not isinstance(solver, str)  # noqa: S101 - a name was resolved when the settings were made
     scores: list[Score] = []
 
     def on_step(step: Step) -> Answer:
@@ -152,14 +175,15 @@ def fit(
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):  # an overflow is told by the status
         solution = minimise(
             objective,
-            settings.solver,
+            solver,
             start,
             max_steps=settings.max_steps or 0,
-            finer=objective.finer() if settings.solver.converges else None,
-            certify=certify if settings.solver.converges else None,
+            finer=objective.finer() if settings.converges else None,
+            certify=certify if settings.converges else None,
             tol=settings.tol,
             callback=on_step,
         )
+    solution = replace(solution, chosen=chosen)
     model = _model(data, objective, solution.require_finite().theta, settings, solution, scores)
     if solution.status is Status.INTERRUPTED:
         raise FitInterrupted(model, solution)

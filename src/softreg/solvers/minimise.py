@@ -131,6 +131,7 @@ class Solution:
     passes: float  # over the data, those for the certificate included
     seconds: float
     history: Mapping[str, NDArray[np.float64]] = field(repr=False)
+    chosen: str = ""  # where the solver was chosen for the caller: which, and why
 
     def require_finite(self) -> Solution:
         """Return self, or raise FitError where the solve ran into infinities."""
