@@ -86,12 +86,16 @@ def test_curvature_is_the_same_whether_probabilities_are_kept_or_not(K: int, mon
     assert (recomputed.passes, recomputed.passes_each) == (0.0, 1.5)
 
 
-def test_curvature_of_some_rows_is_that_of_all_on_average() -> None:
+@pytest.mark.parametrize("looked_at", ["all", "some"])
+def test_curvature_of_some_rows_is_that_of_all_on_average(looked_at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if looked_at == "some":
+        monkeypatch.setattr(curvatures, "CACHE_BYTES", 12000 * 4 * 8)
     data = dataset(1, n=40000, d=5, weights=np.random.default_rng(0).integers(0, 3, 40000).astype(float))
     objective = SoftmaxObjective(data, 0.1)
     theta, v = point(objective), point(objective, 1)
     some = objective.curvature(theta, 0.25)
     assert 0.1 < some.passes_each <= 0.25
+    assert some.passes == (0.5 if looked_at == "all" else 0.125)
     want = objective.curvature(theta).product(v)
     np.testing.assert_allclose(some.product(v), want, atol=0.03 * np.abs(want).max())
 

@@ -24,16 +24,21 @@ def products(
 ) -> Curvature:
     """Return the products with the Hessian at W, b.
 
-    Of a share of the rows, drawn in proportion to how much each of them curves, w_i (1 − Σ_k p_ik²), and weighted so
-    that the sum is right on average.
+    A share of the rows is drawn in proportion to how much each of them curves, w_i (1 − Σ_k p_ik²), and weighted so
+    that the sum is right on average; or evenly, where the probabilities of all are too many to be looked at.
     """
     d, K = W.shape
     n = len(rows)
     at = fold(W, b, data.scale, data.shift)
-    kept = n * K * np.dtype(rows.arithmetic).itemsize <= CACHE_BYTES
+    row_bytes = K * np.dtype(rows.arithmetic).itemsize
+    some = share < 1 and n * share >= MIN_ROWS
+    even = some and n * row_bytes > CACHE_BYTES
+    if even:
+        rows = _evenly(rows, int(n * share))
+    kept = len(rows) * row_bytes <= CACHE_BYTES
     probs = probabilities(rows, *at, n_threads) if kept else None
-    passes = 0.5 if kept else 0.0
-    if probs is not None and share < 1 and n * share >= MIN_ROWS:
+    passes = 0.5 * len(rows) / max(n, 1) if kept else 0.0
+    if some and not even and probs is not None:
         rows, probs = _drawn(rows, probs, int(n * share))
     cost = (1.0 if kept else 1.5) * len(rows) / max(n, 1)
     scale = np.broadcast_to(data.scale, d)[:, None, None]
@@ -55,6 +60,17 @@ def products(
         return np.moveaxis(out, 1, 2).reshape(v.shape)
 
     return Curvature(product, passes, cost)
+
+
+def _evenly(rows: Rows, m: int) -> Rows:
+    """Every n/m-th row, weighted for those between."""
+    index = np.arange(len(rows)) if rows.index is None else rows.index
+    part = index[(np.arange(m) + 0.5).astype(np.int64) * len(index) // m]
+    weights = np.zeros(len(rows.X))
+    w = np.ones(len(part)) if rows.weights is None else rows.weights[part]
+    total = len(index) if rows.weights is None else rows.weights[index].sum()
+    weights[part] = w * total / max(w.sum(), np.finfo(float).tiny)
+    return Rows(rows.X, rows.y, weights, part, rows.precise)
 
 
 def _drawn(rows: Rows, probs: NDArray[np.floating], m: int) -> tuple[Rows, NDArray[np.floating]]:

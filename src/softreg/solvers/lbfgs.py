@@ -22,6 +22,8 @@ __all__ = ["LBFGS", "LBFGSState"]
 
 CURVED = 1e-10  # a pair with sᵀy below this share of |s||y| is noise
 
+MIN_MEMORY, HISTORY_BYTES = 3, 1 << 30  # with very many parameters, fewer pairs are remembered
+
 Pair = tuple[Vector, Vector, float]  # s, y, sᵀy
 
 
@@ -69,7 +71,7 @@ class LBFGS:
     Parameters
     ----------
     memory : int
-        Pairs remembered: 2 · memory vectors of theta's size.
+        Pairs remembered: 2 · memory vectors of theta's size, fewer where they would pass 1 GiB.
     refresh : sequence of int
         Steps before which the preconditioner is made anew.
     """
@@ -107,13 +109,14 @@ class LBFGS:
         if found is None:
             return None
         theta, point, _, trials, _ = found
-        blind = state.blind.after(found, float(point.grad @ solve(point.grad)))
+        blind = state.blind.after(found, float(point.grad @ solve(point.grad)) if found.blind else math.inf)
         if blind.stalled:
             return None
         s, y = theta - state.theta, point.grad - state.point.grad
         sy = float(s @ y)
         if sy > CURVED * math.sqrt(float(s @ s) * float(y @ y)):
-            pairs = (*pairs, (s, y, sy))[-self.memory :]
+            memory = min(self.memory, max(MIN_MEMORY, HISTORY_BYTES // (16 * len(theta))))
+            pairs = (*pairs, (s, y, sy))[-memory:]
         return LBFGSState(theta, point, solve, state.steps + 1, state.passes + trials, pairs, blind)
 
 

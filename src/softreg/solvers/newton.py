@@ -132,7 +132,8 @@ class Newton:
                 return self.step(objective, replace(state, share=1.0, passes=state.passes + passes))
             return None
         theta, point, length, trials, _ = found
-        blind = state.blind.after(found, float(point.grad @ (point.grad if solve is None else solve(point.grad))))
+        metric = point.grad if solve is None or not found.blind else solve(point.grad)
+        blind = state.blind.after(found, float(point.grad @ metric))
         if blind.stalled:
             return None
         share = min(1.0, 2 * state.share) if length < 1 else state.share
