@@ -1,6 +1,6 @@
 """Features whose classes overlap: a linear probe's data, made and not downloaded.
 
-    y uniform over the classes    x = D (μ_y + ε),  ε ~ N(0, I)    μ_k ~ N(0, s²) in r = d // 24 columns, 0 in the others
+    y uniform over the classes   x = D (μ_y + ε),  ε ~ N(0, I)   μ_k ~ N(0, s²) in r = d // 24 columns, 0 in the others
     D = c diag(1, 1/2, …, 1/d)
 
 As in an embedding, classes differ in few of the directions and the spectrum falls; c makes a row's mean square 1. (With
@@ -24,7 +24,7 @@ def overlapping(
     n_features: int = 768,
     n_classes: int = 1000,
     *,
-    distance: float = 4.0,
+    distance: float = 4.25,
     dtype: str = "float32",
     seed: int = 0,
     first: int = 0,

@@ -59,7 +59,7 @@ class Run:
 
 
 def lbfgs(problem: str, C: float, *, max_iter: int = 1000) -> Run:
-    return Run("scikit-learn lbfgs", "sklearn", problem, "lbfgs", {"C": C, "max_iter": max_iter, "cpu_limit": 480})
+    return Run("scikit-learn lbfgs", "sklearn", problem, "lbfgs", {"C": C, "max_iter": max_iter, "cpu_limit": 300})
 
 
 def intelex(C: float) -> Run:
