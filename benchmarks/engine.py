@@ -1,60 +1,68 @@
-"""One pass over Fashion-MNIST beside what the machine can do, and solves to a certified gap.
+"""The engine against the field: one pass, converging solves, many classes, L1, prediction, memory.
 
-    python benchmarks/engine.py [--runs 15] [--sklearn PYTHON]
+    python benchmarks/engine.py                     everything but the slowest, a few minutes
+    python benchmarks/engine.py --only pass,l2      some of: pass, l2, probe, many, l1, predict, memory
+    python benchmarks/engine.py --only probe --rows 100000
 
-The roof is measured by the same program: multiply-adds in registers. NumPy's pass has one BLAS thread and float32 in
-memory. The solves tell passes, time and gap; scikit-learn's lbfgs, which takes minutes, runs beside them where an
-interpreter that has it is named.
+What other libraries need was measured once and lies in peers.json (peers.py makes it); NumPy and scikit-learn's predict
+run beside. Two times stand for each fit of ours: wall, with as many threads as there are, and processor seconds of all
+of them, which neighbours on the machine disturb less and with which peers' processor seconds are compared.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import json
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from features import overlapping
 from machine import describe
-from softreg import LBFGS, Settings, fit
-from softreg.data import Dataset, fashion_mnist
+from peer_problems import start
+from peer_results import Mark, Result, load
+from softreg import LBFGS, Dataset, Settings, Solution, fit
+from softreg.data import fashion_mnist
 from softreg.kernels import Rows, fused, one_blas_thread
 from softreg.kernels.native import instruction_set, multiply_add
 
-ROUNDS = 400_000  # of multiply-adds: about 3 ms
-
-SKLEARN = """
-import sys, time, numpy as np
-from sklearn.linear_model import LogisticRegression
-with np.load(sys.argv[1]) as data: X, y = np.float32(data["X"]) / np.float32(255), data["y"]
-C, tol, max_iter = float(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
-begin = time.perf_counter()
-model = LogisticRegression(C=C, tol=tol, max_iter=max_iter).fit(X, y)
-seconds = time.perf_counter() - begin
-z = X.astype(float) @ model.coef_.T + model.intercept_
-z -= z.max(axis=1, keepdims=True)
-loss = np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(y)), y])
-print(seconds, model.n_iter_[0], loss + (model.coef_ ** 2).sum() / (2 * C * len(y)))
-"""
+ROUNDS = 1 << 22
+RESULTS = load()
+Run = Callable[[], object]
 
 
 def main() -> None:
+    sections: dict[str, Callable[[argparse.Namespace], None]] = {
+        "pass": one_pass,
+        "l2": converging,
+        "probe": probe,
+        "many": many,
+        "l1": absolute,
+        "predict": predicting,
+        "memory": memory,
+    }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--sklearn", metavar="PYTHON", help="an interpreter that has scikit-learn")
+    parser.add_argument("--only", default=",".join(sections), help="sections, separated by commas")
+    parser.add_argument("--runs", type=int, default=7, help="of passes and predictions; medians are shown")
+    parser.add_argument("--rows", type=int, default=20_000, help="of the probe")
     args = parser.parse_args()
+    print(f"{describe('softreg', 'numpy')}; {instruction_set()}\n")
+    for name in args.only.split(","):
+        sections[name](args)
+        print()
+
+
+# ---- passes ---------------------------------------------------------------------------------------------------------
+
+
+def one_pass(args: argparse.Namespace) -> None:
     train, _ = fashion_mnist.load()
-    print(describe("softreg", "numpy"), f"\ninstruction set {instruction_set()}\n")
-    one_pass(train, args.runs)
-    for C, tol in ((0.01, 1e-4), (0.01, 1e-6), (1.0, 1e-3), (1.0, 1e-4)):
-        solve(train, C, tol)
-    if args.sklearn:
-        sklearn(train, args.sklearn)
-
-
-def one_pass(train: Dataset, runs: int) -> None:
     n, d, K = train.n_rows, train.n_features, train.n_classes
     rng = np.random.default_rng(0)
     W, b = rng.normal(scale=0.01, size=(d, K)) / 255, rng.normal(size=K)
@@ -69,58 +77,200 @@ def one_pass(train: Dataset, runs: int) -> None:
         z[np.arange(n), y] -= 1
         z.T @ X
 
-    contenders: dict[str, Callable[[], object]] = {
-        "multiply-adds, one thread": lambda: multiply_add(True, ROUNDS),
-        "NumPy, one BLAS thread, float32": numpy,
-        "softreg, one thread, bytes": lambda: fused(rows, W, b, 1),
-        "softreg, two threads, bytes": lambda: fused(rows, W, b, 2),
-    }
-    times: dict[str, list[float]] = {name: [] for name in contenders}
+    table = timed(
+        {
+            "multiply-adds, one thread": lambda: multiply_add(True, ROUNDS),
+            "NumPy, one BLAS thread, float32": numpy,
+            "softreg, one thread, bytes": lambda: fused(rows, W, b, 1),
+            "softreg, two threads, bytes": lambda: fused(rows, W, b, 2),
+        },
+        args.runs,
+    )
+    peak = multiply_add(True, ROUNDS) / table.pop("multiply-adds, one thread")[0]
+    work = 4.0 * n * d * K
+    print(
+        f"one pass, {work / 1e9:.2f} GFLOP; the roof of one thread is {peak / 1e9:.0f} GFLOP/s; medians of {args.runs}"
+    )
+    for name, (seconds, cpu) in table.items():
+        ratio = table["NumPy, one BLAS thread, float32"][0] / seconds
+        print(
+            f"{name:34}{1000 * seconds:8.1f} ms{1000 * cpu:8.1f} ms of processor {work / cpu / 1e9:7.1f} GFLOP/s "
+            f"{work / cpu / peak:5.0%} {ratio:6.2f} x NumPy"
+        )
+
+
+def many(args: argparse.Namespace) -> None:
+    X, y = overlapping(20_000, 512, 50_000)
+    theta = start(512, 50_000).astype(float)
+    rows = Rows(X, y)
+    for name in ("torch-many", "torch-many-linear_cross_entropy"):
+        print(RESULTS[name].describe())
+    for n_threads in (1, 2):
+        used = peak_beyond(lambda: None)
+        begin, cpu = time.perf_counter(), time.process_time()
+        with one_blas_thread():
+            sums = fused(rows, theta[:-1], theta[-1], n_threads)
+        cpu, seconds = time.process_time() - cpu, time.perf_counter() - begin
+        beyond = peak_beyond(lambda: None) - used - sums.grad.nbytes
+        ratio = cpu / RESULTS["torch-many"].marks[-1].cpu_seconds
+        print(
+            f"softreg, {n_threads} threads: {seconds:.2f} s, {cpu:.2f} s of processor ({ratio:.2f} of PyTorch's), "
+            f"{max(beyond, 0) / 1e6:.0f} MB beyond X, W and the gradient"
+        )
+        del sums
+
+
+# ---- solves ---------------------------------------------------------------------------------------------------------
+
+
+def converging(args: argparse.Namespace) -> None:
+    train, _ = fashion_mnist.load()
+    for C, tols in ((0.01, (1e-4, 1e-6)), (1.0, (1e-3, 1e-6))):
+        peers = [r for r in RESULTS.values() if r.problem == "fashion-mnist" and r.C == C and r.l1_ratio == 0]
+        for peer in peers:
+            print(f"C = {C:g}  {peer.describe()}")
+        for tol in tols:
+            solution, cpu = solve(train, Settings(LBFGS(), C=C, tol=tol, init_std=0.0))
+            print(f"C = {C:g}  softreg, tol {tol:g}: {told(solution, cpu)}")
+        compare(solution, cpu, peers)
+
+
+def absolute(args: argparse.Namespace) -> None:
+    train, _ = fashion_mnist.load()
+    for ratio in (1.0, 0.5):
+        peers = [r for r in RESULTS.values() if r.problem == "fashion-mnist" and r.l1_ratio == ratio]
+        for peer in peers:
+            print(f"l1_ratio = {ratio:g}  {peer.describe()}")
+        model_and = Settings(Proximal(), C=0.01, l1_ratio=ratio, tol=1e-6, init_std=0.0)
+        solution, cpu = solve(train, model_and)
+        print(f"l1_ratio = {ratio:g}  softreg, tol 1e-6: {told(solution, cpu)}")
+        for peer in peers:
+            last = peer.marks[-1]
+            if last.value is not None:
+                gap = last.value / (solution.value - solution.gap) - 1
+                print(f"    {peer.name}: relative gap {gap:.1e} where it ended")
+        compare(solution, cpu, peers)
+
+
+def probe(args: argparse.Namespace) -> None:
+    for dtype in ("float32", "float16", "bfloat16"):
+        X, y = overlapping(args.rows, dtype=dtype)
+        theta = start(768, 1000).astype(float)
+        run = functools.partial(fused, Rows(X, y), theta[:-1], theta[-1], 1)
+        cpu = timed({"pass": run}, 3)["pass"][1] * 20_000 / args.rows
+        peer = RESULTS["torch-probe-float32"].marks[-1].cpu_seconds
+        print(
+            f"{dtype}: a pass over 20,000 rows takes {cpu:.3f} s of processor, PyTorch's in float32 {peer / cpu:.2f} x"
+        )
+    for C in (1.0, 0.01):
+        peers = [r for r in RESULTS.values() if r.problem.startswith("probe") and r.C == C]
+        for peer in peers:
+            print(f"C = {C:g}  {peer.describe()}")
+        X, y = overlapping(args.rows)
+        before = peak_beyond(lambda: None)
+        data = Dataset(X, y, np.arange(1000))
+        solution, cpu = solve(data, Settings(LBFGS(), C=C, tol=1e-4, init_std=0.0, max_steps=args.runs * 30))
+        beyond = peak_beyond(lambda: None) - before
+        history = 2 * min(LBFGS().memory, solution.steps) * 8 * 769 * 1000
+        space = f"{beyond / 1e6:.0f} MB beyond X, {history / 1e6:.0f} of it history"
+        print(f"C = {C:g}  softreg: {told(solution, cpu)}; {space}")
+        if args.rows == 20_000:
+            compare(solution, cpu, peers)
+
+
+def solve(data: Dataset, settings: Settings) -> tuple[Solution, float]:
+    cpu = time.process_time()
+    _, solution = fit(data, settings)
+    return solution, time.process_time() - cpu
+
+
+def told(solution: Solution, cpu: float) -> str:
+    return (
+        f"{solution.status.name}, value {solution.value:.9f}, certified gap {solution.gap / solution.value:.1e}, "
+        f"{solution.steps} steps, {solution.passes:.0f} passes, {solution.seconds:.2f} s, {cpu:.2f} s of processor"
+    )
+
+
+def compare(solution: Solution, cpu: float, peers: list[Result]) -> None:
+    """How long each peer took to the value where it ended, and how long we took to the same value."""
+    for peer in peers:
+        last: Mark = peer.marks[-1]
+        if last.value is None:
+            continue
+        reached = np.flatnonzero(solution.history["value"] <= last.value)
+        if not len(reached):
+            print(f"    {peer.name} ended lower, at {last.value:.9f}: {last.cpu_seconds / cpu:.1f} x our whole solve")
+            continue
+        seconds = solution.history["seconds"][reached[0]]
+        ours = seconds * cpu / solution.seconds
+        passes = solution.history["passes"][reached[0]]
+        print(
+            f"    {peer.name}'s {last.value:.9f}: {seconds:.2f} s, {ours:.2f} s of processor, {passes:.0f} passes; "
+            f"{last.cpu_seconds / ours:.1f} x sooner by processor, {last.cpu_seconds / seconds:.1f} x by the clock; "
+            f"its end against our whole solve {last.cpu_seconds / solution.seconds:.1f} x by the clock"
+        )
+
+
+# ---- prediction and memory ------------------------------------------------------------------------------------------
+
+
+def predicting(args: argparse.Namespace) -> None:
+    train, _ = fashion_mnist.load()
+    model, _ = fit(train, Settings(max_steps=1))
+    used = peak_beyond(lambda: None)
+    model.predict(train.X)
+    beyond = peak_beyond(lambda: None) - used
+    seconds, cpu = timed({"predict": lambda: model.predict(train.X)}, args.runs)["predict"]
+    print(f"predict of 60,000 images: {1000 * seconds:.1f} ms, {1000 * cpu:.1f} ms of processor, {beyond / 1e6:.1f} MB")
+    for name in ("sklearn-predict", "sklearn-predict-threads"):
+        last = RESULTS[name].marks[-1]
+        print(f"    {name}: {1000 * last.cpu_seconds:.1f} ms of processor, {last.cpu_seconds / cpu:.1f} x")
+
+
+FITTED = """
+import json, resource, sys
+from softreg import LBFGS, Settings, fit
+from softreg.data import fashion_mnist
+train, _ = fashion_mnist.load()
+small, _ = fashion_mnist.sample()
+fit(small, Settings(LBFGS(), C=1.0, max_steps=1))
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+before = peak()
+_, solution = fit(train, Settings(LBFGS(), C=1.0, tol=1e-4))
+print(json.dumps([peak() - before, solution.steps]))
+"""
+
+
+def memory(args: argparse.Namespace) -> None:
+    done = subprocess.run([sys.executable, "-c", FITTED], capture_output=True, text=True, check=True)
+    beyond, steps = json.loads(done.stdout)
+    vectors = 2 * min(LBFGS().memory, steps) * 8 * 7850
+    history = f"{vectors / 1e6:.0f} of it the solver's history"
+    print(f"a fit of 60,000 images in bytes: {beyond / 1e6:.0f} MB beyond X, {history}")
+    print(f"    {RESULTS['sklearn-lbfgs-memory'].describe()}")
+
+
+def peak_beyond(run: Run) -> int:
+    """Return the high-water mark of this process's memory, in bytes, after a run."""
+    import resource
+
+    run()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def timed(contenders: dict[str, Any], runs: int) -> dict[str, tuple[float, float]]:
+    """Return the median wall and processor seconds of each, taken in turns."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
     with one_blas_thread():
         for _ in range(runs):
             for name, run in contenders.items():
-                begin = time.perf_counter()
+                begin, cpu = time.perf_counter(), time.process_time()
                 run()
-                times[name].append(time.perf_counter() - begin)
-    median = {name: statistics.median(values) for name, values in times.items()}
-    peak = multiply_add(True, ROUNDS) / median.pop("multiply-adds, one thread")
-    work = 4.0 * n * d * K
-    print(f"one pass, {work / 1e9:.2f} GFLOP; the roof of one thread is {peak / 1e9:.0f} GFLOP/s; medians of {runs}")
-    numpy_time = median["NumPy, one BLAS thread, float32"]
-    for name, seconds in median.items():
-        rate, ratio = work / seconds, numpy_time / seconds
-        print(f"{name:34}{1000 * seconds:8.1f} ms {rate / 1e9:7.1f} GFLOP/s {rate / peak:6.0%} {ratio:6.2f} x NumPy")
-    print()
-
-
-def solve(train: Dataset, C: float, tol: float) -> None:
-    _, solution = fit(train, Settings(LBFGS(), C=C, tol=tol, init_std=0.0))
-    value = float(solution.history["value"][-1])
-    print(
-        f"L-BFGS, C = {C:g}, tol {tol:g}: {solution.status.name}, value {value:.9f}, certified relative gap "
-        f"{solution.gap / value:.1e}, {solution.steps} steps, {solution.passes:.0f} passes, {solution.seconds:.2f} s"
-    )
-    for target in (0.35061, 0.349906) if C == 1 else ():
-        reached = np.flatnonzero(solution.history["value"] <= target)
-        if len(reached):
-            seconds, passes = (solution.history[name][reached[0]] for name in ("seconds", "passes"))
-            print(f"    value {target}: {seconds:.2f} s, {passes:.0f} passes")
-
-
-def sklearn(train: Dataset, python: str) -> None:
-    import os
-    import tempfile
-    from pathlib import Path
-
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder, "data.npz")
-        np.savez(data, X=train.X, y=train.y)
-        for C, tol, max_iter in ((0.01, 1e-4, 1000), (1.0, 1e-4, 1000)):
-            call = [python, "-c", SKLEARN, str(data), str(C), str(tol), str(max_iter)]
-            environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
-            done = subprocess.run(call, capture_output=True, text=True, check=True, env=environment)
-            seconds, steps, value = done.stdout.split()
-            print(f"scikit-learn lbfgs, C = {C:g}: value {float(value):.9f}, {steps} steps, {float(seconds):.1f} s")
+                times[name].append((time.perf_counter() - begin, time.process_time() - cpu))
+    return {
+        name: (statistics.median(wall for wall, _ in values), statistics.median(cpu for _, cpu in values))
+        for name, values in times.items()
+    }
 
 
 if __name__ == "__main__":

@@ -33,6 +33,26 @@ inline void widen_run(const unsigned char *__restrict from, std::size_t d, T *__
     for (std::size_t j = 0; j < d; ++j) to[j] = static_cast<T>(values[j]);
 }
 
+// Left to itself the compiler widens bytes by way of two other types.
+template <typename T>
+inline void widen_bytes(const unsigned char *__restrict from, std::size_t d, T *__restrict to) {
+    std::size_t j = 0;
+    if constexpr (std::is_same_v<T, float>) {
+#if defined(__AVX512F__)
+        for (; j + 16 <= d; j += 16) {
+            const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(from + j));
+            _mm512_storeu_ps(to + j, _mm512_maskz_cvtepi32_ps(0xffff, _mm512_maskz_cvtepu8_epi32(0xffff, bytes)));
+        }
+#elif defined(__AVX2__)
+        for (; j + 8 <= d; j += 8) {
+            const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(from + j));
+            _mm256_storeu_ps(to + j, _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)));
+        }
+#endif
+    }
+    for (; j < d; ++j) to[j] = static_cast<T>(from[j]);
+}
+
 // By its bits: not every compiler has the type. The exponent's bias differs by 112, and multiplying puts the leading
 // bit of a subnormal in its place too; only inf and nan need the largest exponent put in.
 inline float widen_half(std::uint16_t bits) {
@@ -144,7 +164,7 @@ inline void pack_row(const Source &X, std::size_t i, std::size_t dp, T *to) {
         const unsigned char *next = X.row(smaller(i + ahead, X.n - 1));
         for (std::size_t j = 0; j < bytes; j += cache_line) __builtin_prefetch(next + j, 0, 2);
         switch (X.element) {
-            case Element::u8: widen_run<T, unsigned char>(from, X.d, to); break;
+            case Element::u8: widen_bytes<T>(from, X.d, to); break;
             case Element::i8: widen_run<T, signed char>(from, X.d, to); break;
             case Element::f16: widen_halves<T>(from, X.d, to); break;
             case Element::bf16: widen_brains<T>(from, X.d, to); break;
