@@ -23,6 +23,7 @@ __all__ = ["SAMPLE_ROWS", "make"]
 
 SAMPLE_ROWS = 4000  # more cost more than they save; fewer than about 5 d make the metric too bold
 BLOCK_ROWS = 1000
+SMALLEST = 1e-280  # of squares
 MAX_BYTES = 256 << 20  # of the matrices; beyond, only their diagonals are kept
 
 
@@ -94,12 +95,24 @@ def _inverse(X: NDArray[Any], h: Vector, ridge: Vector) -> Matrix:
         part = X[start : start + BLOCK_ROWS] * np.sqrt(h[start : start + BLOCK_ROWS, None]).astype(X.dtype)
         G += part.T @ part
     diagonal = np.diag_indices_from(G)
-    G[diagonal] += ridge + 8 * np.finfo(X.dtype).eps * G[diagonal].max() + np.finfo(float).tiny
+    G[diagonal] += ridge
+    size = _sizes(G[diagonal])
+    G /= size  # by columns and by rows, to a diagonal of ones: a column's units make no difference
+    G /= size[:, None]
+    G[diagonal] += max(8, len(G) / 8) * np.finfo(X.dtype).eps  # what rounding may take from the least eigenvalue
     inverse = np.linalg.inv(G)
+    inverse /= size
+    inverse /= size[:, None]
     return (inverse + inverse.T) / 2
+
+
+def _sizes(squares: Vector) -> Vector:
+    """Roots, with the largest in the place of those too small to divide by: columns that are 0 in the sample."""
+    known = squares > SMALLEST
+    return np.sqrt(np.where(known, squares, squares.max() if known.any() else 1.0))
 
 
 def _diagonal(X: NDArray[Any], p: Matrix, weights: Vector, ridge: Vector) -> Callable[[Vector], Vector]:
     squares = (X.astype(float) ** 2).T @ (p * (1 - p) * weights[:, None]) + ridge[:, None]
-    squares += 1e-8 * squares.max() + np.finfo(float).tiny
-    return lambda v: v / squares.ravel()
+    largest = _sizes(squares.max(axis=1))[:, None] ** 2  # over the classes: a column's units make no difference
+    return lambda v: v / (squares + 1e-8 * largest).ravel()
