@@ -23,9 +23,10 @@ __all__ = ["LBFGS", "LBFGSState"]
 
 SUFFICIENT = 1e-4  # share of the descent that the slope promises (Armijo)
 MAX_TRIALS = 25
-CURVED = 1e-10  # a pair with sᵀy below this share of |s||y| is noise
+MAX_BLIND = 30  # steps whose fall is lost in the rounding of the values
+CURVED = 1e-10  # a pair whose γ is below this is noise
 
-Pair = tuple[Vector, Vector, float]  # s, y, sᵀy
+Pair = tuple[Vector, Vector, float, float]  # s, y, sᵀy, yᵀM⁻¹y
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,7 @@ class LBFGSState:
     steps: int = 0
     passes: float = 1.0
     pairs: tuple[Pair, ...] = field(default=(), repr=False)
+    blind: int = 0  # steps so far that no value could judge
 
     def newton(self, v: Vector) -> Vector:
         """Return H v, H what is known of the inverse Hessian."""
@@ -89,39 +91,62 @@ class LBFGS:
 
     def step(self, objective: PreconditionedObjective, state: LBFGSState) -> LBFGSState | None:
         """Return the state one step down, or None where no lower point can be told from this one."""
-        solve = state.solve
+        solve, pairs = state.solve, state.pairs
         if state.steps in self.refresh:
             solve = objective.preconditioner(state.theta, coarse=False)
+            if pairs:
+                s, y, sy, _ = pairs[-1]  # of the others none is asked for γ again
+                pairs = (*pairs[:-1], (s, y, sy, float(y @ solve(y))))
         noise = objective.precision * abs(state.value)  # a fall of less cannot be told from none
-        pairs = state.pairs
-        moved = _search(objective, state, -_two_loop(state.point.grad, pairs, solve), noise)
+        direction = -_two_loop(state.point.grad, pairs, solve)
+        blind = 0 < -float(direction @ state.point.grad) <= noise
+        if not blind:
+            moved = _search(objective, state, direction, noise)
+        elif state.blind < MAX_BLIND:
+            moved = _whole(objective, state, direction, noise)
+        else:
+            return None
         if moved is None and pairs:  # rounding has the better of the curvature: start again from M
-            pairs = ()
+            pairs, blind = (), False
             moved = _search(objective, state, -solve(state.point.grad), noise)
         if moved is None:
             return None
         theta, point, trials = moved
         s, y = theta - state.theta, point.grad - state.point.grad
         sy = float(s @ y)
-        if sy > CURVED * math.sqrt(float(s @ s) * float(y @ y)):
-            pairs = (*pairs, (s, y, sy))[-self.memory :]
-        return LBFGSState(theta, point, solve, state.steps + 1, state.passes + trials, pairs)
+        metric = float(y @ solve(y))
+        if sy > CURVED * metric:  # in the metric of M⁻¹: a parameter's units make no difference
+            pairs = (*pairs, (s, y, sy, metric))[-self.memory :]
+        return LBFGSState(theta, point, solve, state.steps + 1, state.passes + trials, pairs, state.blind + blind)
 
 
 def _two_loop(grad: Vector, pairs: tuple[Pair, ...], solve: Callable[[Vector], Vector]) -> Vector:
     q = grad.copy()
     shares = []
-    for s, y, sy in reversed(pairs):
+    for s, y, sy, _ in reversed(pairs):
         share = float(s @ q) / sy
         shares.append(share)
         q -= share * y
     r = solve(q)
     if pairs:
-        _, y, sy = pairs[-1]
-        r *= sy / float(y @ solve(y))
-    for (s, y, sy), share in zip(pairs, reversed(shares), strict=True):
+        r *= pairs[-1][2] / pairs[-1][3]  # γ
+    for (s, y, sy, _), share in zip(pairs, reversed(shares), strict=True):
         r += (share - float(y @ r) / sy) * s
     return r
+
+
+def _whole(
+    objective: PreconditionedObjective, state: LBFGSState, direction: Vector, noise: float
+) -> tuple[Vector, Point, int] | None:
+    """Take the step without a search: values no longer tell a fall from none, gradients still do.
+
+    The certificate is made of gradients. None where the value clearly rises.
+    """
+    theta = state.theta + direction
+    point = objective.evaluate(theta)
+    if point.value <= state.value + 4 * noise and np.isfinite(point.grad).all():  # false for nan
+        return theta, point, 1
+    return None
 
 
 def _search(

@@ -182,6 +182,8 @@ def minimise(
         if certify is not None and status is not Status.CONVERGED:
             found = certify(state, math.inf)  # whatever can be said of where it ended
             gap, gap_passes = found.bound, gap_passes + found.passes
+            if gap <= tol * abs(state.value) and status is not Status.STOPPED:  # a try that was not due before
+                status = Status.CONVERGED
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
     arrays = {name: np.array(figures) for name, figures in history.items()}
