@@ -36,7 +36,8 @@ class Settings:
     tol : float
         Relative gap to the optimum that ends a converging solver, once it is certified.
     init_std : float
-        W starts from normal noise of this deviation, b from 0.
+        W starts from normal noise of this deviation, b from 0. A solver that converges starts from 0: where it ends
+        does not depend on it.
     seed : int
         Of that noise. (The order of the batches is the solver's own seed.)
     """
@@ -165,6 +166,8 @@ def fit(
 
 def _start(objective: SoftmaxObjective, settings: Settings) -> Vector:
     theta = np.zeros(objective.size)
+    if settings.solver.converges:  # noise on a column of large values would be logits that no step can leave
+        return theta
     W, _ = objective.split(theta)
     # Entry 0 of the seed's sequence; the solver's epochs take 1, 2, …
     W[...] = np.random.default_rng((settings.seed, 0)).normal(scale=settings.init_std, size=W.shape)
