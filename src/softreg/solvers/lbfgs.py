@@ -23,6 +23,7 @@ __all__ = ["LBFGS", "LBFGSState"]
 
 SUFFICIENT = 1e-4  # share of the descent that the slope promises (Armijo)
 MAX_TRIALS = 25
+DOUBT = 32  # times the noise: a fall of less is not searched for
 MAX_BLIND = 30  # steps whose fall is lost in the rounding of the values
 CURVED = 1e-10  # a pair whose γ is below this is noise
 
@@ -99,13 +100,8 @@ class LBFGS:
                 pairs = (*pairs[:-1], (s, y, sy, float(y @ solve(y))))
         noise = objective.precision * abs(state.value)  # a fall of less cannot be told from none
         direction = -_two_loop(state.point.grad, pairs, solve)
-        blind = 0 < -float(direction @ state.point.grad) <= noise
-        if not blind:
-            moved = _search(objective, state, direction, noise)
-        elif state.blind < MAX_BLIND:
-            moved = _whole(objective, state, direction, noise)
-        else:
-            return None
+        blind = 0 < -float(direction @ state.point.grad) <= DOUBT * noise and state.blind < MAX_BLIND
+        moved = (_whole if blind else _search)(objective, state, direction, noise)
         if moved is None and pairs:  # rounding has the better of the curvature: start again from M
             pairs, blind = (), False
             moved = _search(objective, state, -solve(state.point.grad), noise)
@@ -144,7 +140,7 @@ def _whole(
     """
     theta = state.theta + direction
     point = objective.evaluate(theta)
-    if point.value <= state.value + 4 * noise and np.isfinite(point.grad).all():  # false for nan
+    if point.value <= state.value + DOUBT * noise and np.isfinite(point.grad).all():  # false for nan
         return theta, point, 1
     return None
 
