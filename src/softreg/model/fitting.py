@@ -12,6 +12,7 @@ import numpy as np
 from softreg.data import Dataset
 from softreg.errors import DataError, FitInterrupted, SettingError, ShapeError
 from softreg.kernels import one_blas_thread
+from softreg.model import overflow
 from softreg.model.model import Model, Score
 from softreg.objective import SoftmaxObjective
 from softreg.protocols import Gap, Vector
@@ -98,7 +99,7 @@ def fit(
     Raises
     ------
     DataError
-        Where there is nothing to learn from.
+        Where there is nothing to learn from, or values are so large that their products overflow.
     FitError
         Where the solve ran into infinities.
     FitInterrupted
@@ -158,7 +159,8 @@ def fit(
             tol=settings.tol,
             callback=on_step,
         )
-    model = _model(data, objective, solution.require_finite().theta, settings, solution, scores)
+        overflow.explain(objective, start, solution)
+    model = _model(data, objective, solution.theta, settings, solution, scores)
     if solution.status is Status.INTERRUPTED:
         raise FitInterrupted(model, solution)
     return model, solution

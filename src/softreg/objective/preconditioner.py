@@ -89,11 +89,11 @@ def _probabilities(X: NDArray[Any], W: Matrix, b: Vector) -> Matrix:
     return p
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what comes of it is not finite; a thread has no settings of its caller
 def _inverse(X: NDArray[Any], h: Vector, ridge: Vector) -> Matrix:
-    G = np.zeros((X.shape[1], X.shape[1]))
-    for start in range(0, len(X), BLOCK_ROWS):
-        part = X[start : start + BLOCK_ROWS] * np.sqrt(h[start : start + BLOCK_ROWS, None]).astype(X.dtype)
-        G += part.T @ part
+    G = _gram(X, h)
+    if X.dtype == np.float32 and not np.isfinite(G).all():  # values whose squares overflow float32
+        G = _gram(X.astype(float), h)
     diagonal = np.diag_indices_from(G)
     G[diagonal] += ridge
     size = _sizes(G[diagonal])
@@ -104,6 +104,14 @@ def _inverse(X: NDArray[Any], h: Vector, ridge: Vector) -> Matrix:
     inverse /= size
     inverse /= size[:, None]
     return (inverse + inverse.T) / 2
+
+
+def _gram(X: NDArray[Any], h: Vector) -> Matrix:
+    G = np.zeros((X.shape[1], X.shape[1]))
+    for start in range(0, len(X), BLOCK_ROWS):
+        part = X[start : start + BLOCK_ROWS] * np.sqrt(h[start : start + BLOCK_ROWS, None]).astype(X.dtype)
+        G += part.T @ part
+    return G
 
 
 def _sizes(squares: Vector) -> Vector:
