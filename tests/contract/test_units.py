@@ -87,11 +87,12 @@ def test_without_a_penalty_they_reach_the_optimum_too(mean: float) -> None:
 
 @pytest.mark.parametrize("most", [preconditioners.MAX_BYTES, 0])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [200, preconditioners.SAMPLE_ROWS + 100])
 def test_without_a_penalty_other_units_give_the_same_bits(
-    dtype: str, most: int, monkeypatch: pytest.MonkeyPatch
+    n: int, dtype: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preconditioners, "MAX_BYTES", most)
-    data = dataset(1, n=200, dtype=dtype)
+    data = dataset(1, n=n, dtype=dtype)
     sizes = 2.0 ** np.array([-40, 30, 0, 12, -25, 40])  # powers of 2: nothing is rounded
     other = Dataset(data.X * sizes.astype(dtype), data.y, data.classes)
     ours, theirs = (minimise(f, LBFGS(), np.zeros(f.size), max_steps=60) for f in map(SoftmaxObjective, (data, other)))
@@ -120,6 +121,19 @@ def test_a_column_that_the_sample_does_not_show_is_not_divided_by_0(most: int, m
     for coarse in (True, False):
         solve = objective.preconditioner(np.zeros(objective.size), coarse=coarse)
         assert abs(solve(np.ones(objective.size))).max() < 1e17
+
+
+def test_what_only_a_row_of_the_sample_shows_is_doubted() -> None:
+    data = dataset(1, n=4 * preconditioners.SAMPLE_ROWS)
+    X = np.append(data.X, np.zeros((data.n_rows, 1)), axis=1)
+    X[::2000, -1] = 1.0  # 8 rows, of which the sample has about 2
+    objective = SoftmaxObjective(Dataset(X, data.y, data.classes))
+    theta = np.zeros(objective.size)
+    rare = np.zeros(objective.size)
+    rare[-2 * data.n_classes] = 1.0
+    step = objective.preconditioner(theta, coarse=True)(rare)[-2 * data.n_classes]
+    curvature = (1 - 1 / data.n_classes) / data.n_classes * 8 / data.n_rows
+    assert 0.01 < step * curvature < 0.1
 
 
 def test_a_start_that_is_far_off_is_not_certified() -> None:
