@@ -4,6 +4,7 @@
     ├── DataError               (ValueError)          data that cannot be used
     │   ├── ShapeError                                an array of the wrong shape
     │   ├── LabelError                                labels outside the classes, or missing
+    │   ├── MagnitudeError                            values so large that their products overflow
     │   └── DataFormatError                           a file whose bytes are not what its format says
     ├── DataNotFoundError       (FileNotFoundError)   a data set that is nowhere to be had
     ├── SettingError            (ValueError)          a setting outside its range
@@ -27,6 +28,7 @@ __all__ = [
     "FitError",
     "FitInterrupted",
     "LabelError",
+    "MagnitudeError",
     "ModelFileError",
     "SettingError",
     "ShapeError",
@@ -52,6 +54,14 @@ class ShapeError(DataError):
 
 class LabelError(DataError):
     """Labels outside the classes, or missing."""
+
+
+class MagnitudeError(DataError):
+    """Values so large that their products overflow. `name` is the column's, where the features have names."""
+
+    def __init__(self, column: int, name: str | None, magnitude: float, what: str) -> None:
+        super().__init__(what)
+        self.column, self.name, self.magnitude = column, name, magnitude
 
 
 class DataFormatError(DataError):

@@ -100,8 +100,7 @@ def test_ctrl_c_before_the_first_step_raises_again_with_the_start(monkeypatch: p
     with pytest.raises(FitInterrupted) as caught:
         fit(dataset(1), settings)
     assert caught.value.solution.steps == 0
-    start, _ = fit(dataset(1), Settings(SGD(), max_steps=0, seed=3))
-    assert caught.value.model.W.tobytes() == start.W.tobytes()
+    assert not caught.value.model.W.any(), "a solver that converges starts from 0"
 
 
 def test_a_callback_may_say_why_it_stops() -> None:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -39,7 +40,7 @@ def in_order(function: Callable[[A], B], items: Sequence[A], n_threads: int | No
     waiting: deque[Future[B]] = deque()
     try:
         for item in items:
-            waiting.append(pool.submit(function, item))
+            waiting.append(pool.submit(copy_context().run, function, item))  # np.errstate goes along
             if len(waiting) > n:
                 yield waiting.popleft().result()
         while waiting:

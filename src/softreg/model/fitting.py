@@ -12,6 +12,7 @@ import numpy as np
 from softreg.data import Dataset
 from softreg.errors import DataError, FitInterrupted, SettingError, ShapeError
 from softreg.kernels import one_blas_thread
+from softreg.model import overflow
 from softreg.model.choice import choose
 from softreg.model.model import Model, Score
 from softreg.objective import SoftmaxObjective
@@ -40,7 +41,8 @@ class Settings:
     tol : float
         Relative gap to the optimum that ends a converging solver, once it is certified.
     init_std : float
-        W starts from normal noise of this deviation, b from 0.
+        W starts from normal noise of this deviation, b from 0. A solver that converges starts from 0: where it ends
+        does not depend on it.
     seed : int
         Of that noise. (The order of the batches is the solver's own seed.)
     """
@@ -115,7 +117,7 @@ def fit(
     Raises
     ------
     DataError
-        Where there is nothing to learn from.
+        Where there is nothing to learn from, or values are so large that their products overflow.
     FitError
         Where the solve ran into infinities.
     FitInterrupted
@@ -183,8 +185,9 @@ def fit(
             tol=settings.tol,
             callback=on_step,
         )
+        overflow.explain(objective, start, solution)
     solution = replace(solution, chosen=chosen)
-    model = _model(data, objective, solution.require_finite().theta, settings, solution, scores)
+    model = _model(data, objective, solution.theta, settings, solution, scores)
     if solution.status is Status.INTERRUPTED:
         raise FitInterrupted(model, solution)
     return model, solution
@@ -195,6 +198,8 @@ _ALWAYS = ("value", "loss", "accuracy", "passes")
 
 def _start(objective: SoftmaxObjective, settings: Settings) -> Vector:
     theta = np.zeros(objective.size)
+    if settings.converges:  # noise on a column of large values would be logits that no step can leave
+        return theta
     W, _ = objective.split(theta)
     # Entry 0 of the seed's sequence; the solver's epochs take 1, 2, …
     W[...] = np.random.default_rng((settings.seed, 0)).normal(scale=settings.init_std, size=W.shape)

@@ -16,10 +16,13 @@ with π the classes' shares, r the distribution ∝ max(−s, 0), and the least 
 classes that p has too much of give some of their label away to those it has too little of. Entropy is concave and G is
 linear, so D(q) needs only what is known of p and of t: the mean entropy of p is loss − ⟨G(p), W⟩ − ⟨s, b⟩, and G(t)
 follows from the classes' means of x. A bound costs no pass over the data; making s small enough for a good one does.
+That difference may lose all its digits far from the optimum; so log K, which no entropy passes, is taken where it is
+less, and what it may have lost is the caller's allowance for rounding.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +50,9 @@ class ClassMeans:
 
 def dual_bound(loss: float, G: Matrix, s: Vector, W: Matrix, b: Vector, l2: float, means: ClassMeans) -> float:
     """Return a lower bound of the optimum from what is known at W, b; −inf where the condition cannot be met."""
-    entropy = loss - float(np.vdot(G, W)) - float(s @ b)
+    entropy = min(loss - float(np.vdot(G, W)) - float(s @ b), math.log(len(b)))
+    if not math.isfinite(loss) or not math.isfinite(entropy):
+        return -np.inf
     over, under = np.maximum(s, 0.0), np.maximum(-s, 0.0)
     if not under.any():
         return entropy - float(np.vdot(G, G)) / (2 * l2)

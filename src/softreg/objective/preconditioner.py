@@ -8,7 +8,9 @@ coupling is 0 on average. What is left between them is dropped:
 
     M = (Q ⊗ I) diag_a(G_a + l2 I) (Q ⊗ I)ᵀ,   G_a = 1/Σw Σ_i w_i h_ia x_i x_iᵀ,   h_ia = q_aᵀ A_i q_a
 
-The mode of ones has no curvature but the penalty's. G_a is estimated from rows drawn in proportion to h_ia. Where
+The mode of ones has no curvature but the penalty's. G_a is estimated from m rows drawn in proportion to h_ia. What few
+of them show, a rare column above all, that would make too bold: as if there were DOUBT rows more, of the mean weight,
+that show each column's whole range, the diagonal gains DOUBT/m Σh (max x_j − min x_j)². Where
 matrices for every mode would cost too much they share one, G_a ≈ λ_a/λ̄ Ḡ with λ the eigenvalues of the mean (a
 Kronecker product, as in Martens & Grosse 2015, "Optimizing neural networks with Kronecker-factored approximate
 curvature"). A single G with λ_a = ½ is the bound of Böhning (1992, "Multinomial logistic regression algorithm").
@@ -31,9 +33,12 @@ __all__ = ["make"]
 POOL_ROWS = 1 << 16  # rows looked at
 ROWS_PER_FEATURE, MIN_ROWS = 3, 2000  # of those, drawn for a matrix; fewer make the metric too bold
 OWN_PASSES = 40  # a matrix for each mode may cost as much as this many passes over the data
-BLOCK_ROWS = 2048
+BLOCK_ROWS = 1024
 MAX_BYTES = 256 << 20  # of a matrix; beyond, only diagonals are kept
-RIDGE = 8 * float(np.finfo(np.float32).eps)  # relative, of each diagonal entry: the rounding of what is off it
+DOUBT = 30  # 10 and 100 take a tenth more steps on Fashion-MNIST, none at all a quarter
+SMALLEST = 1e-280  # of squares
+FLAT = 1e-4
+RIDGE = 8 * float(np.finfo(np.float32).eps)  # relative
 MAX_MODES = 2048  # beyond, classes stand for modes: eigenvectors would cost more than they save
 
 Solve = Callable[[Vector], Vector]
@@ -57,20 +62,23 @@ def make(
     w = np.ones(len(pool)) if data.weights is None else data.weights[pool]
     w = w / w.sum() if w.any() else np.full(len(pool), 1 / len(pool))
     sample = _Sample(data, pool)
+    epsilon = float(np.finfo(sample.arithmetic).eps)
     if (d + 1) ** 2 * 8 > MAX_BYTES:
         return _diagonal(sample, p, w, l2)
     modes, eigenvalues = _modes(p, w)
     m = max(MIN_ROWS, ROWS_PER_FEATURE * (d + 1))
     own = not coarse and (K - 1) * (d + 1) ** 2 * (min(m, n) + 4 * (d + 1)) <= OWN_PASSES * 4 * n * d * K
+    mean = w * (1 - np.einsum("ki,ki->i", p, p, dtype=float)) / (K - 1)
     if not own or K * (d + 1) ** 2 * 8 > MAX_BYTES:
-        mean = w * (1 - np.einsum("ki,ki->i", p, p, dtype=float)) / (K - 1)
-        return _shared(sample.gram(mean, m), modes, eigenvalues / (eigenvalues.sum() / (K - 1)), l2)
+        factors = eigenvalues / max(eigenvalues.sum() / (K - 1), np.finfo(float).tiny)
+        return _shared(sample.gram(mean, m), modes, factors, l2, epsilon, _floor(sample, mean, l2))
 
+    floor = _floor(sample, mean, l2)
     rotation = modes.T.astype(p.dtype)
     h = np.maximum(np.square(rotation) @ p - np.square(rotation @ p), 0)
 
     def inverse(a: int) -> Solve | None:
-        return _inverse(sample.gram(w * h[a], m), l2) if eigenvalues[a] > 0 else None
+        return _inverse(sample.gram(w * h[a], m), l2, epsilon) if eigenvalues[a] > 0 else None
 
     inverses = list(in_order(inverse, range(K), n_threads))
 
@@ -79,7 +87,7 @@ def make(
 
         def one(a: int) -> Vector:
             block = inverses[a]
-            return _flat(columns[:, a], l2) if block is None else block(columns[:, a])
+            return columns[:, a] / floor if block is None else block(columns[:, a])
 
         solved: Matrix = np.stack(list(in_order(one, range(K), n_threads)), axis=1) @ modes.T
         return solved.ravel()
@@ -116,7 +124,7 @@ class _Sample:
 
     def rows(self, which: NDArray[np.int64]) -> NDArray[Any]:
         data = self.data
-        T = Rows(data.X, data.y).arithmetic
+        T = self.arithmetic
         X = np.ones((len(which), data.n_features + 1), T)
         X[:, :-1] = data.X[self.pool[which]]
         X[:, :-1] *= np.asarray(data.scale, T)
@@ -126,51 +134,78 @@ class _Sample:
     def gram(self, h: Vector, m: int) -> Matrix:
         """Σ_i h_i x_i x_iᵀ, from m rows where there are more: systematic sampling, in proportion to h."""
         drawn, shares = np.flatnonzero(h), h[h > 0]
+        doubt = 0.0
         if len(drawn) > m:
+            doubt = DOUBT / m * (1 - m / len(drawn)) * float(shares.sum())
             reached = np.cumsum(h)
             step = reached[-1] / m
             drawn, times = np.unique(np.searchsorted(reached, (np.arange(m) + 0.5) * step), return_counts=True)
             drawn = np.minimum(drawn, len(h) - 1)
             shares = times * step
-        G = np.zeros((self.data.n_features + 1,) * 2)
+        G = self._products(drawn, shares, doubt, np.dtype(self.arithmetic))
+        if not np.isfinite(G).all():  # values whose squares overflow float32
+            G = self._products(drawn, shares, doubt, np.dtype(float))
+        return G
+
+    @property
+    def arithmetic(self) -> type[np.floating[Any]]:
+        return Rows(self.data.X, self.data.y).arithmetic
+
+    @np.errstate(over="ignore", invalid="ignore")  # what comes of it is not finite, and seen
+    def _products(self, drawn: NDArray[np.int64], shares: Vector, doubt: float, T: np.dtype[Any]) -> Matrix:
+        size = self.data.n_features + 1
+        G = np.zeros((size, size))
+        low, high = np.full(size, np.inf), np.full(size, -np.inf)
         for start in range(0, len(drawn), BLOCK_ROWS):
-            part = self.rows(drawn[start : start + BLOCK_ROWS])
-            part *= np.sqrt(shares[start : start + BLOCK_ROWS, None]).astype(part.dtype)
+            part = self.rows(drawn[start : start + BLOCK_ROWS]).astype(T, copy=False)
+            if doubt > 0:
+                np.minimum(low, part.min(axis=0), out=low)
+                np.maximum(high, part.max(axis=0), out=high)
+            part *= np.sqrt(shares[start : start + BLOCK_ROWS, None]).astype(T)
             G += part.T @ part
+        if doubt > 0:
+            G[np.diag_indices(size)] += doubt * (high - low) ** 2
         return G
 
 
-def _ridged(G: Matrix, l2: float) -> Matrix:
-    """G + l2 I, none of it on the intercept, definite also where rows are few or columns alike."""
-    diagonal = np.diagonal(G) * (1 + RIDGE) + np.append(np.full(len(G) - 1, l2), 0.0)
-    M = G.copy()
-    np.fill_diagonal(M, np.where(diagonal > 0, diagonal, diagonal.max() or 1.0))
-    return M
+def _ridged(G: Matrix, l2: float, epsilon: float) -> tuple[Matrix, Vector]:
+    """Return D (G + l2 I) D, made definite, and the diagonal D; the penalty leaves the intercept alone.
 
-
-def _inverse(G: Matrix, l2: float) -> Solve:
-    """Return v ↦ (G + l2 I)⁻¹ v, as D Rᵀ R D v with D diagonal and R the inverse of a triangle, in float32.
-
-    That is definite whatever the rounding, and half the memory to go through.
+    D brings the diagonal to ones before anything relative is added: a column's units make no difference.
     """
-    M = _ridged(G, l2)
-    # To a unit diagonal first: columns of 1e-8 beside 1e8 keep their digits.
-    root = 1 / np.sqrt(np.diagonal(M))
-    M *= root
+    diagonal = np.diagonal(G) + np.append(np.full(len(G) - 1, l2), 0.0)
+    known = diagonal > SMALLEST  # columns that are 0 in the sample have the largest in the place of theirs
+    diagonal = np.where(known, diagonal, diagonal.max() if known.any() else 1.0)
+    root = 1 / np.sqrt(diagonal)
+    M = G * root
     M *= root[:, None]
+    np.fill_diagonal(M, 1 + max(8, len(G) / 8) * epsilon)  # what rounding may take from the least eigenvalue
+    return M, root
+
+
+def _inverse(G: Matrix, l2: float, epsilon: float) -> Solve:
+    """Return v ↦ (G + l2 I)⁻¹ v, as D Rᵀ R D v with R the inverse of a triangle, in the type that X is computed in.
+
+    That is definite whatever the rounding; in float32 it is half the memory to go through.
+    """
+    T = np.float32 if epsilon > np.finfo(float).eps else np.float64
+    if not np.isfinite(G).all():
+        return lambda v: np.full_like(v, np.nan)
+    M, root = _ridged(G, l2, epsilon)
     try:
-        R = _triangular_inverse(np.linalg.cholesky(M).astype(np.float32))
+        R = _triangular_inverse(np.linalg.cholesky(M).astype(T))
     except np.linalg.LinAlgError:  # indefinite by rounding: what is off the diagonal counts for nothing
         return lambda v: (v.T * root**2).T
 
     def solve(v: Vector) -> Vector:
-        scaled = (v.T * root).T.astype(np.float32)
-        return ((R.T @ (R @ scaled)).T * root).T
+        scaled = (v.T * root).T.astype(T)
+        solved: Vector = ((R.T @ (R @ scaled)).T * root).T
+        return solved
 
     return solve
 
 
-def _triangular_inverse(L: NDArray[np.float32]) -> NDArray[np.float32]:
+def _triangular_inverse(L: NDArray[Any]) -> NDArray[Any]:
     """Inverse of a lower triangle by halves: a third of the work that a general inverse takes."""
     n = len(L)
     if n <= 64:
@@ -182,29 +217,37 @@ def _triangular_inverse(L: NDArray[np.float32]) -> NDArray[np.float32]:
     return inverse
 
 
-def _flat(column: Vector, l2: float) -> Vector:
-    """The mode of ones: the penalty is all its curvature, and where there is none its gradient is 0."""
-    flat = column / l2 if l2 > 0 else column.copy()
-    flat[-1] = column[-1]
-    return flat
+def _floor(sample: _Sample, h: Vector, l2: float) -> Vector:
+    """Curvature that the mode of ones is given: the penalty's, and a little of what the others have, by columns.
+
+    Without that the rounding of a gradient of columns of 1e8, over a small penalty, would be logits by the hundred.
+    """
+    rows = np.flatnonzero(h)[:BLOCK_ROWS]
+    X = sample.rows(rows).astype(float)
+    with np.errstate(over="ignore"):
+        squares = h.sum() * np.square(X).mean(axis=0) if len(rows) else np.ones(X.shape[1])
+    floor = FLAT * squares + np.append(np.full(len(squares) - 1, l2), 0.0)
+    return np.where(floor > SMALLEST, floor, 1.0)
 
 
-def _shared(G: Matrix, modes: Matrix, factors: Vector, l2: float) -> Solve:
+def _shared(G: Matrix, modes: Matrix, factors: Vector, l2: float, epsilon: float, floor: Vector) -> Solve:
     """One matrix times a factor for each mode."""
     size, K = len(G), len(factors)
+    if not np.isfinite(G).all():
+        return lambda v: np.full_like(v, np.nan)
     if np.ptp(factors[:-1]) <= 1e-6 * factors[0]:  # as at zero parameters: all modes alike
-        inverse = _inverse(G * factors[0], l2)
+        inverse = _inverse(G * factors[0], l2, epsilon)
 
         def solve_alike(v: Vector) -> Vector:
             columns = v.reshape(size, K)
             mean = columns.mean(axis=1)
-            solved: Matrix = inverse(columns - mean[:, None]) + _flat(mean, l2)[:, None]
+            solved: Matrix = inverse(columns - mean[:, None]) + (mean / floor)[:, None]
             return solved.ravel()
 
         return solve_alike
-    eigenvalues, vectors = np.linalg.eigh(_ridged(G, 0.0))
+    eigenvalues, vectors = np.linalg.eigh(G)
     curvature = np.outer(np.maximum(eigenvalues, eigenvalues[-1] * RIDGE), factors) + l2
-    curvature[curvature == 0] = 1.0  # the gradient is 0 there
+    curvature[curvature == 0] = np.inf  # the gradient is 0 there
 
     def solve(v: Vector) -> Vector:
         rotated = vectors.T @ (v.reshape(size, K) @ modes)
@@ -219,11 +262,19 @@ def _diagonal(sample: _Sample, p: NDArray[Any], w: Vector, l2: float) -> Solve:
     size, K = sample.data.n_features + 1, len(p)
     squares = np.zeros((size, K))
     rows = np.arange(len(w))[: 1 << 12]
+    low, high = np.full(size, np.inf), np.full(size, -np.inf)
     for start in range(0, len(rows), BLOCK_ROWS):
         part = rows[start : start + BLOCK_ROWS]
+        X = sample.rows(part).astype(float)
+        low, high = np.minimum(low, X.min(axis=0)), np.maximum(high, X.max(axis=0))
         q = p[:, part].astype(float)
-        squares += np.square(sample.rows(part).astype(float)).T @ (q * (1 - q) * w[part]).T
+        squares += np.square(X).T @ (q * (1 - q) * w[part]).T
     squares *= w.sum() / max(w[rows].sum(), np.finfo(float).tiny)
+    mean = p.astype(float) @ w
+    squares += np.outer(DOUBT / len(rows) * (1 - len(rows) / len(w)) * (high - low) ** 2, mean * (1 - mean))
     squares[:-1] += l2
-    squares += 1e-8 * squares.max() + np.finfo(float).tiny
+    largest = squares.max(axis=1)  # over the classes: a column's units make no difference
+    known = largest > SMALLEST
+    largest = np.where(known, largest, largest.max() if known.any() else 1.0)
+    squares += 1e-8 * largest[:, None]
     return lambda v: v / squares.ravel()

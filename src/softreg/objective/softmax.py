@@ -174,8 +174,11 @@ class SoftmaxObjective:
             if "means" not in self.__dict__:
                 passes += 2
             W, b = self.split(theta)
-            bound = point.value - dual_bound(at.loss, grad_W - self.l2 * W, s, W, b, self.l2, self.means)
-            bound += (self._epsilon / 4 + 8 * EPSILON) * abs(point.value)  # the allowance for rounding
+            G = grad_W - self.l2 * W
+            bound = point.value - dual_bound(at.loss, G, s, W, b, self.l2, self.means)
+            terms = abs(at.loss) + float(np.abs(G * W).sum() + np.abs(s * b).sum())  # what the entropy is made of
+            rounding = self._epsilon + 4 * float(np.finfo(float).eps)  # in the blocks, and of what is summed up here
+            bound += rounding * max(abs(point.value), terms)
             slow = not bound < 0.9 * best
             best = min(best, max(bound, 0.0))
             if slow or attempt == MAX_BOUND_PASSES or best <= wanted < math.inf:

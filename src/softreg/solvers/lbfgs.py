@@ -20,11 +20,11 @@ from softreg.solvers.search import Blind, backtrack
 
 __all__ = ["LBFGS", "LBFGSState"]
 
-CURVED = 1e-10  # a pair with sᵀy below this share of |s||y| is noise
+CURVED = 1e-10  # a pair whose γ is below this is noise
 
 MIN_MEMORY, HISTORY_BYTES = 3, 1 << 30  # with very many parameters, fewer pairs are remembered
 
-Pair = tuple[Vector, Vector, float]  # s, y, sᵀy
+Pair = tuple[Vector, Vector, float, float]  # s, y, sᵀy, yᵀM⁻¹y
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +98,12 @@ class LBFGS:
 
     def step(self, objective: PreconditionedObjective, state: LBFGSState) -> LBFGSState | None:
         """Return the state one step down, or None where no lower point can be told from this one."""
-        solve = state.solve
+        solve, pairs, at = state.solve, state.pairs, (state.theta, state.point)
         if state.steps in self.refresh:
             solve = objective.preconditioner(state.theta, coarse=False)
-        at, pairs = (state.theta, state.point), state.pairs
+            if pairs:
+                s, y, sy, _ = pairs[-1]  # of the others none is asked for γ again
+                pairs = (*pairs[:-1], (s, y, sy, float(y @ solve(y))))
         found = backtrack(objective, *at, -_two_loop(state.point.grad, pairs, solve), objective.precision)
         if found is None and pairs:  # rounding has the better of the curvature: start again from M
             pairs = ()
@@ -113,24 +115,23 @@ class LBFGS:
         if blind.stalled:
             return None
         s, y = theta - state.theta, point.grad - state.point.grad
-        sy = float(s @ y)
-        if sy > CURVED * math.sqrt(float(s @ s) * float(y @ y)):
+        sy, metric = float(s @ y), float(y @ solve(y))
+        if sy > CURVED * metric:  # in the metric of M⁻¹: a parameter's units make no difference
             memory = min(self.memory, max(MIN_MEMORY, HISTORY_BYTES // (16 * len(theta))))
-            pairs = (*pairs, (s, y, sy))[-memory:]
+            pairs = (*pairs, (s, y, sy, metric))[-memory:]
         return LBFGSState(theta, point, solve, state.steps + 1, state.passes + trials, pairs, blind)
 
 
 def _two_loop(grad: Vector, pairs: tuple[Pair, ...], solve: Callable[[Vector], Vector]) -> Vector:
     q = grad.copy()
     shares = []
-    for s, y, sy in reversed(pairs):
+    for s, y, sy, _ in reversed(pairs):
         share = float(s @ q) / sy
         shares.append(share)
         q -= share * y
     r = solve(q)
     if pairs:
-        _, y, sy = pairs[-1]
-        r *= sy / float(y @ solve(y))
-    for (s, y, sy), share in zip(pairs, reversed(shares), strict=True):
+        r *= pairs[-1][2] / pairs[-1][3]  # γ
+    for (s, y, sy, _), share in zip(pairs, reversed(shares), strict=True):
         r += (share - float(y @ r) / sy) * s
     return r

@@ -13,9 +13,9 @@ from softreg.protocols import Objective, Point, Vector
 __all__ = ["Blind", "Found", "backtrack"]
 
 SUFFICIENT = 1e-4  # share of the fall that the slope promises (Armijo)
-FLAT = 0.9  # share of the slope that may be left where values can no longer be told apart
+DOUBT = 32  # times the rounding of a value: a fall of less is not searched for
 MAX_TRIALS = 25
-PATIENCE = 2
+PATIENCE = 4
 
 
 class Found(NamedTuple):
@@ -52,27 +52,26 @@ def backtrack(
 ) -> Found | None:
     """Shorten the step until it is acceptable, by the parabola through what is known; None where nothing is.
 
-    Where the fall that the slope promises is lost in `precision`, the relative rounding of a value, the slope at the
-    other end decides instead (Hager & Zhang 2005, "A new conjugate gradient method with guaranteed descent and an
-    efficient line search", the approximate Wolfe conditions).
+    A fall that would be lost in the noise, DOUBT times `precision`, the relative rounding of a value, is not searched
+    for: the step is taken unless the value clearly rises. Gradients still tell what values do not, and `Blind` asks
+    them.
     """
     slope = float(direction @ point.grad)
-    noise = precision * abs(point.value)
+    noise = DOUBT * precision * abs(point.value)
     t = longest
     for trial in range(1, MAX_TRIALS + 1):
         if not slope < 0:  # true for nan
             return None
         other_theta = theta + t * direction
         other = objective.evaluate(other_theta)
-        lost = -t * slope <= 4 * noise
+        lost = -t * slope <= noise
         if np.isfinite(other.grad).all():
-            good = other.value <= point.value + SUFFICIENT * t * slope  # false for nan
-            if not good and lost and other.value <= point.value + noise:
-                good = FLAT * slope <= float(direction @ other.grad) <= -(1 - 2 * SUFFICIENT) * slope
-            if good:
+            if other.value <= point.value + SUFFICIENT * t * slope:  # false for nan
                 return Found(other_theta, other, t, trial, lost)
-            if lost:
-                return None
+            if lost and other.value <= point.value + noise:
+                return Found(other_theta, other, t, trial, True)
+        if lost:
+            return None
         excess = other.value - point.value - t * slope
         best = -slope * t * t / (2 * excess) if excess > 0 and math.isfinite(excess) else 0.0
         t = min(max(best, 0.1 * t), 0.5 * t)
