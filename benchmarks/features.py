@@ -36,7 +36,7 @@ def overlapping(
     """
     if first % BLOCK:
         raise ValueError(f"first is {first}; expected a multiple of {BLOCK}")
-    r = n_features // 24
+    r = max(1, n_features // 24)
     means = np.random.default_rng([seed, 0]).standard_normal((n_classes, r), dtype=np.float32)
     means *= np.float32(distance / r**0.5)
     deviations = 1 / np.arange(1, n_features + 1)

@@ -14,24 +14,24 @@ from peers import RUNS
 
 
 def test_fewer_rows_are_the_first_of_more() -> None:
-    X, y = overlapping(5200, 12, 7)
-    fewer = overlapping(5100, 12, 7)
+    X, y = overlapping(5200, 96, 7)
+    fewer = overlapping(5100, 96, 7)
     np.testing.assert_array_equal(fewer[0], X[:5100])
     np.testing.assert_array_equal(fewer[1], y[:5100])
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_the_narrow_types_are_float32_rounded_once(dtype: str) -> None:
-    X, _ = overlapping(300, 12, 7)
-    narrow, _ = overlapping(300, 12, 7, dtype=dtype)
+    X, _ = overlapping(300, 96, 7)
+    narrow, _ = overlapping(300, 96, 7, dtype=dtype)
     assert narrow.dtype.name == dtype
     np.testing.assert_array_equal(narrow, X.astype(narrow.dtype))
 
 
 def test_later_rows_are_fresh_ones_of_the_same_classes() -> None:
-    X, y = overlapping(5000, 12, 7, distance=50)
-    later, labels = overlapping(5000, 12, 7, distance=50, first=5000)
-    np.testing.assert_array_equal(later, overlapping(10_000, 12, 7, distance=50)[0][5000:])
+    X, y = overlapping(5000, 96, 7, distance=50)
+    later, labels = overlapping(5000, 96, 7, distance=50, first=5000)
+    np.testing.assert_array_equal(later, overlapping(10_000, 96, 7, distance=50)[0][5000:])
     means = np.stack([X[y == k].mean(axis=0) for k in range(7)])
     nearest = ((later[:, None] - means) ** 2).sum(axis=2).argmin(axis=1)
     assert (nearest == labels).mean() > 0.99
