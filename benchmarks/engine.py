@@ -229,11 +229,11 @@ def predicting(args: argparse.Namespace) -> None:
 
 FITTED = """
 import json, resource, sys
-from softreg import LBFGS, Settings, fit
+from softreg import LBFGS, Dataset, Settings, fit
 from softreg.data import fashion_mnist
 train, _ = fashion_mnist.load()
-small, _ = fashion_mnist.sample()
-fit(small, Settings(LBFGS(), C=1.0, max_steps=1))
+tiny = Dataset(train.X[:20, :3], train.y[:20], train.classes)
+fit(tiny, Settings(LBFGS(), C=1.0, max_steps=1))  # what is imported and made once
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 before = peak()
 _, solution = fit(train, Settings(LBFGS(), C=1.0, tol=1e-4))
