@@ -27,7 +27,7 @@ from features import overlapping
 from machine import describe
 from peer_problems import start
 from peer_results import Mark, Result, load
-from softreg import LBFGS, Dataset, Settings, Solution, fit
+from softreg import LBFGS, Dataset, Proximal, Settings, Solution, fit
 from softreg.data import fashion_mnist
 from softreg.kernels import Rows, fused, one_blas_thread
 from softreg.kernels.native import instruction_set, multiply_add

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from softreg import LBFGS, SGD, Dataset, Newton
+from softreg import LBFGS, SGD, Dataset, Newton, Proximal
 from softreg.data import fashion_mnist
 
 DTYPES = [
@@ -29,6 +29,8 @@ SOLVERS = [
     pytest.param(Newton(), id="newton-exact"),
     pytest.param(Newton(exact_passes=0), id="newton-truncated"),
     pytest.param(Newton(exact_passes=0, share=1.0, accuracy=0.5, inner=3, refresh=(0, 2)), id="newton-short"),
+    pytest.param(Proximal(), id="proximal"),
+    pytest.param(Proximal(first=1, ratio=1.5), id="proximal-slow"),
 ]
 
 needs_fashion_mnist = pytest.mark.skipif(

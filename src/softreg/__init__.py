@@ -5,7 +5,7 @@ from importlib.metadata import version as _version
 from softreg.data import Dataset
 from softreg.functional import cross_entropy, log_softmax, logsumexp, softmax
 from softreg.model import EarlyStopping, Model, Score, Settings, fit
-from softreg.solvers import LBFGS, SGD, Newton, Solution, Status
+from softreg.solvers import LBFGS, SGD, Newton, Proximal, Solution, Status
 
 __version__ = _version("softreg")
 
@@ -16,6 +16,7 @@ __all__ = [
     "EarlyStopping",
     "Model",
     "Newton",
+    "Proximal",
     "Score",
     "Settings",
     "Solution",

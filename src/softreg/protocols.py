@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 __all__ = [
     "BoundedObjective",
+    "CompositeObjective",
     "Curvature",
     "CurvedObjective",
+    "Facet",
     "Gap",
     "HessianObjective",
     "Matrix",
     "Objective",
+    "Penalty",
     "Point",
     "PreconditionedObjective",
     "StochasticObjective",
@@ -149,6 +152,48 @@ class HessianObjective(CurvedObjective, Protocol):
 
     def hessian(self, theta: Vector) -> Matrix:
         """Return the Hessian at theta, (size, size)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Facet:
+    """The Hessian of m coordinates of theta, as a part of the data tells it; and what it costs in passes."""
+
+    product: Callable[[Vector], Vector]  # (m,) ↦ (m,)
+    solver: Callable[[NDArray[np.bool_]], Callable[[Vector], Vector]]  # which are free ↦ v ↦ M⁻¹ v, 0 on the others
+    diagonal: Vector
+    passes: float  # to make it
+    passes_each: float  # for the product with each vector
+
+
+class Penalty(Protocol):
+    """A weighted sum of absolute values: Σ_j weights_j |theta_j|."""
+
+    @property
+    def weights(self) -> Vector:
+        """What each |theta_j| costs, (size,); 0 for one that is not penalised."""
+        ...
+
+    def value(self, theta: Vector) -> float:
+        """Return the penalty at theta."""
+        ...
+
+
+class CompositeObjective(Objective, Protocol):
+    """A smooth function plus a penalty that is not; a `Point` has the sum's value, the smooth one's gradient."""
+
+    @property
+    def penalty(self) -> Penalty:
+        """What is not smooth in it."""
+        ...
+
+    @property
+    def precision(self) -> float:
+        """Relative rounding of a value."""
+        ...
+
+    def facet(self, theta: Vector, index: NDArray[np.int64]) -> Facet:
+        """Return the smooth part's Hessian at theta, of the coordinates in index."""
         ...
 
 

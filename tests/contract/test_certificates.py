@@ -2,66 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-import mpmath
 import numpy as np
 import pytest
 
+from exact import optimum
 from problems import SOLVERS, dataset
 from softreg import LBFGS, SGD, Dataset, Settings, Status, fit
 from softreg.objective import SoftmaxObjective, intercept
 from softreg.objective import preconditioner as preconditioners
 from softreg.solvers import minimise
-
-
-@functools.cache
-def optimum(data: Dataset, l2: float) -> Any:
-    """Solve by Newton's method in 40 digits, with b's free direction held by a tiny pull towards 0."""
-    n, d, K = data.n_rows, data.n_features, data.n_classes
-    X = (data.scale * data.X.astype(float) + data.shift).tolist()
-    w = [1.0] * n if data.weights is None else data.weights.tolist()
-    with mpmath.workdps(40):
-        rows = [[mpmath.mpf(v) for v in row] + [mpmath.mpf(1)] for row in X]
-        total = mpmath.fsum(w)
-        size = (d + 1) * K
-        theta = mpmath.zeros(size, 1)
-
-        def value(at: Any) -> Any:
-            result = mpmath.mpf(l2) / 2 * mpmath.fsum(at[i] ** 2 for i in range(d * K))
-            for x, label, weight in zip(rows, data.y.tolist(), w, strict=True):
-                z = [mpmath.fsum(x[j] * at[j * K + k] for j in range(d + 1)) for k in range(K)]
-                result += weight / total * (mpmath.log(mpmath.fsum(mpmath.exp(v) for v in z)) - z[label])
-            return result
-
-        for _ in range(60):
-            g, H = mpmath.zeros(size, 1), mpmath.zeros(size, size)
-            for i in range(size):
-                ridge = mpmath.mpf(l2) if i < d * K else mpmath.mpf("1e-30")
-                g[i] += ridge * theta[i]
-                H[i, i] += ridge
-            for x, label, weight in zip(rows, data.y.tolist(), w, strict=True):
-                z = [mpmath.fsum(x[j] * theta[j * K + k] for j in range(d + 1)) for k in range(K)]
-                e = [mpmath.exp(v) for v in z]
-                p = [v / mpmath.fsum(e) for v in e]
-                for k in range(K):
-                    r = weight / total * (p[k] - (k == label))
-                    for j in range(d + 1):
-                        g[j * K + k] += r * x[j]
-                        for m in range(K):
-                            h = weight / total * (p[k] * (k == m) - p[k] * p[m])
-                            for q in range(d + 1):
-                                H[j * K + k, q * K + m] += h * x[j] * x[q]
-            step = mpmath.lu_solve(H, g)
-            scale, here = mpmath.mpf(1), value(theta)
-            while value(theta - scale * step) > here and scale > mpmath.mpf("1e-12"):
-                scale /= 2
-            theta -= scale * step
-            if mpmath.norm(g) < mpmath.mpf("1e-32"):
-                break
-        return value(theta)
-
 
 PROBLEMS = [
     pytest.param(dataset(1, n=9, d=2, K=3), 0.1, id="plain"),

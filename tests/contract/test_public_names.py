@@ -13,8 +13,8 @@ import softreg
 MODULES = ["softreg", *(m.name for m in pkgutil.walk_packages(softreg.__path__, "softreg."))]
 MODULES = [name for name in MODULES if not name.endswith(("._native", ".__main__"))]
 
-SOFTREG = ["LBFGS", "SGD", "Dataset", "EarlyStopping", "Model", "Newton", "Score", "Settings", "Solution", "Status"]
-SOFTREG += ["cross_entropy", "fit", "log_softmax", "logsumexp", "softmax"]
+SOFTREG = ["LBFGS", "SGD", "Dataset", "EarlyStopping", "Model", "Newton", "Proximal", "Score", "Settings"]
+SOFTREG += ["Solution", "Status", "cross_entropy", "fit", "log_softmax", "logsumexp", "softmax"]
 
 
 def test_softreg_exports_these_names_and_no_others() -> None:

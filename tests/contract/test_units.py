@@ -12,7 +12,7 @@ from problems import dataset
 from softreg import LBFGS, Dataset, Settings, Status, fit
 from softreg.objective import SoftmaxObjective
 from softreg.objective import preconditioner as preconditioners
-from softreg.objective.certificate import ClassMeans, dual_bound
+from softreg.objective.certificate import ClassMeans, dual_bound, mean_entropy
 from softreg.solvers import minimise
 
 
@@ -153,4 +153,6 @@ def test_a_start_that_is_far_off_is_not_certified() -> None:
 def test_no_bound_is_made_of_an_overflow_nor_above_log_k(loss: float) -> None:
     W, b = np.full((2, 3), 1e8), np.zeros(3)
     G, s = np.full((2, 3), 1e-20), np.array([1e-9, 1e-9, -2e-9])
-    assert dual_bound(loss, G, s, W, b, 1.0, ClassMeans(np.ones((2, 3)), np.full(3, 1 / 3))) <= np.log(3)
+    entropy, _ = mean_entropy(loss, G, s, W, b)
+    for l1 in (0.0, 1.0):
+        assert dual_bound(entropy, G, s, ClassMeans(np.ones((2, 3)), np.full(3, 1 / 3)), 1.0, l1) <= np.log(3)

@@ -15,9 +15,9 @@ from softreg.kernels import one_blas_thread
 from softreg.model import overflow
 from softreg.model.choice import choose
 from softreg.model.model import Model, Score
-from softreg.objective import SoftmaxObjective
+from softreg.objective import CompositeObjective, SoftmaxObjective
 from softreg.protocols import Gap, Vector
-from softreg.solvers import SGD, SOLVERS, Answer, Solution, Solver, Status, Step, minimise
+from softreg.solvers import SGD, SOLVERS, Answer, Proximal, Solution, Solver, Status, Step, minimise
 from softreg.solvers.checks import real, whole
 
 __all__ = ["AUTO", "Settings", "fit"]
@@ -37,7 +37,10 @@ class Settings:
     max_steps : int, optional
         Steps of the solver, by default its own number; for SGD, epochs.
     C : float
-        Inverse strength of the L2 penalty 1/(2 C Σw) ‖W‖², as in scikit-learn; inf for none.
+        Inverse strength of the penalty 1/(C Σw) [(1 − l1_ratio)/2 ‖W‖² + l1_ratio ‖W‖₁], as in scikit-learn; inf for
+        none.
+    l1_ratio : float
+        0 for L2 alone, 1 for L1 alone, between them an elastic net; above 0 the solver is Proximal() or "auto".
     tol : float
         Relative gap to the optimum that ends a converging solver, once it is certified.
     init_std : float
@@ -50,6 +53,7 @@ class Settings:
     solver: Solver[Any, Any] | str = field(default_factory=SGD)
     max_steps: int | None = None
     C: float = math.inf
+    l1_ratio: float = 0.0
     tol: float = 1e-4
     init_std: float = 0.01
     seed: int = 0
@@ -67,11 +71,18 @@ class Settings:
         if self.max_steps is not None:
             whole(self, 0, "max_steps")
         whole(self, 0, "seed")
-        real(self, "C", "init_std", "tol")
+        real(self, "C", "l1_ratio", "init_std", "tol")
         if not (self.tol >= 0 and math.isfinite(self.tol)):
             raise SettingError("tol", self.tol, "a finite number, at least 0")
         if not self.C > 0:
             raise SettingError("C", self.C, "a positive number, or inf for no penalty")
+        if not 0 <= self.l1_ratio <= 1:
+            raise SettingError("l1_ratio", self.l1_ratio, "a number from 0 to 1")
+        if self.l1_ratio > 0 and not math.isinf(self.C) and not isinstance(self.solver, Proximal | str):
+            name = type(self.solver).__name__
+            raise SettingError(
+                "l1_ratio", self.l1_ratio, f"0 with {name}, which needs a smooth penalty; use Proximal()"
+            )
         if not (self.init_std >= 0 and math.isfinite(self.init_std)):
             raise SettingError("init_std", self.init_std, "a finite number, at least 0")
 
@@ -152,9 +163,7 @@ def fit(
         raise DataError("all weights are 0: there is nothing to fit")
 
     total = float(data.n_rows if data.weights is None else data.weights.sum())
-    # Two classes are fitted as a softmax; a doubled penalty makes that exactly the fit of one row of weights w1 − w0.
-    l2 = (2.0 if data.n_classes == 2 else 1.0) / (settings.C * total)
-    objective = SoftmaxObjective(data, l2)
+    objective = _objective(data, settings, total)
     chosen = ""
     if settings.solver == AUTO:
         choice = choose(objective)
@@ -170,7 +179,7 @@ def fit(
             scores.append(score)
         return callback(step, score) if callback is not None else None
 
-    def certify(objective: SoftmaxObjective, state: Any, wanted: float) -> Gap:
+    def certify(objective: _Objective, state: Any, wanted: float) -> Gap:
         return objective.gap(state.theta, state.point, wanted, state.newton)
 
     start = _start(objective, settings)
@@ -185,7 +194,8 @@ def fit(
             tol=settings.tol,
             callback=on_step,
         )
-        overflow.explain(objective, start, solution)
+        smooth = objective.smooth if isinstance(objective, CompositeObjective) else objective
+        overflow.explain(smooth, start, solution)
     solution = replace(solution, chosen=chosen)
     model = _model(data, objective, solution.theta, settings, solution, scores)
     if solution.status is Status.INTERRUPTED:
@@ -196,7 +206,18 @@ def fit(
 _ALWAYS = ("value", "loss", "accuracy", "passes")
 
 
-def _start(objective: SoftmaxObjective, settings: Settings) -> Vector:
+_Objective = SoftmaxObjective | CompositeObjective
+
+
+def _objective(data: Dataset, settings: Settings, total: float) -> _Objective:
+    strength, l1_ratio = 1 / (settings.C * total), settings.l1_ratio
+    # Two classes are fitted as a softmax. Of all W with one difference of rows w = w1 − w0, ±w/2 has the least ‖W‖²,
+    # ‖w‖²/2, and the least ‖W‖₁, ‖w‖₁: with the L2 penalty doubled this is exactly the fit of one row of weights.
+    smooth = SoftmaxObjective(data, (2 if data.n_classes == 2 else 1) * (1 - l1_ratio) * strength)
+    return CompositeObjective(smooth, l1_ratio * strength) if l1_ratio * strength > 0 else smooth
+
+
+def _start(objective: _Objective, settings: Settings) -> Vector:
     theta = np.zeros(objective.size)
     if settings.converges:  # noise on a column of large values would be logits that no step can leave
         return theta
@@ -208,7 +229,7 @@ def _start(objective: SoftmaxObjective, settings: Settings) -> Vector:
 
 def _model(
     data: Dataset,
-    objective: SoftmaxObjective,
+    objective: _Objective,
     theta: Vector,
     settings: Settings,
     solution: Solution | None = None,
@@ -223,9 +244,12 @@ def _model(
         if scores:  # one short where Ctrl-C came between a step and its score
             scores = [*scores, *[Score(math.nan, math.nan)] * (solution.steps - len(scores))]
             history |= {f"validation_{name}": np.array([getattr(s, name) for s in scores]) for name in Score._fields}
+    # Adding a constant to a row of W, or to b, changes no probability: choose the one with mean 0. Not where it is the
+    # L1 penalty that chose, and zeros would be lost; of two classes both would choose the same.
+    if not (isinstance(objective, CompositeObjective) and data.n_classes > 2):
+        W = W - W.mean(axis=1, keepdims=True)
     return Model(
-        # Adding a constant to a row of W, or to b, changes no probability: choose the one with mean 0.
-        W - W.mean(axis=1, keepdims=True),
+        W,
         b - b.mean(),
         data.classes,
         data.scale,

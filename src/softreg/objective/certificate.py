@@ -18,6 +18,14 @@ linear, so D(q) needs only what is known of p and of t: the mean entropy of p is
 follows from the classes' means of x. A bound costs no pass over the data; making s small enough for a good one does.
 That difference may lose all its digits far from the optimum; so log K, which no entropy passes, is taken where it is
 less, and what it may have lost is the caller's allowance for rounding.
+
+With an L1 penalty beside it, l1 ‖W‖₁, only what of G is beyond l1 counts:
+
+    D(q) = 1/Σw Σ_i w_i H(q_i) − 1/(2 l2) Σ_jk max(|G_jk(q)| − l1, 0)²
+
+and without an L2 penalty there must be nothing beyond. That is so after a step towards the labels, for which G is 0:
+q' = (1 − τ) q + τ y has G(q') = (1 − τ) G(q), and s too becomes no larger. The entropy is at least 1 − τ times that of
+q; summed up over the rows, which takes half a pass, it falls only by about τ l1 ‖W‖₁.
 """
 
 from __future__ import annotations
@@ -29,7 +37,7 @@ import numpy as np
 
 from softreg.protocols import Matrix, Vector
 
-__all__ = ["ClassMeans", "dual_bound"]
+__all__ = ["ClassMeans", "dual_bound", "label_entropy", "mean_entropy", "shrinkage"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,27 +56,55 @@ class ClassMeans:
         return cls(np.outer(x, np.full(K, 1 / K)) - uniform, shares)
 
 
-def dual_bound(loss: float, G: Matrix, s: Vector, W: Matrix, b: Vector, l2: float, means: ClassMeans) -> float:
-    """Return a lower bound of the optimum from what is known at W, b; −inf where the condition cannot be met."""
+def mean_entropy(loss: float, G: Matrix, s: Vector, W: Matrix, b: Vector) -> tuple[float, float]:
+    """Return that of p from what is known at W, b, and the sum of the magnitudes that it is made of."""
+    if not math.isfinite(loss):
+        return -math.inf, math.inf
     entropy = min(loss - float(np.vdot(G, W)) - float(s @ b), math.log(len(b)))
-    if not math.isfinite(loss) or not math.isfinite(entropy):
+    return entropy, abs(loss) + float(np.abs(G * W).sum() + np.abs(s * b).sum())
+
+
+def dual_bound(entropy: float, G: Matrix, s: Vector, means: ClassMeans, l2: float, l1: float = 0.0) -> float:
+    """Return a lower bound of the optimum from the mean entropy of q, G(q) and s; −inf where there is none."""
+    if not math.isfinite(entropy):
         return -np.inf
     over, under = np.maximum(s, 0.0), np.maximum(-s, 0.0)
-    if not under.any():
-        return entropy - float(np.vdot(G, G)) / (2 * l2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(over > 0, over / means.y, 0.0)  # inf where p gives probability to a class without rows
-    need = float(ratio.max())
-    if not np.isfinite(need):
-        return -np.inf
-    tau = need / (1 + need)
-    given = ratio / max(need, np.finfo(float).tiny)  # a
-    r = under / under.sum()
-    entropy_t = float(means.y @ (_plogp(1 - given) + _plogp(given) + given * float(_plogp(r).sum())))
-    scaled = means.xy * given
-    G_t = np.outer(scaled.sum(axis=1), r) - scaled
-    mixed = (1 - tau) * G + tau * G_t
-    return (1 - tau) * entropy + tau * entropy_t - float(np.vdot(mixed, mixed)) / (2 * l2)
+    if under.any():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(over > 0, over / means.y, 0.0)  # inf where p gives probability to a class without rows
+        need = float(ratio.max())
+        if not np.isfinite(need):
+            return -np.inf
+        tau = need / (1 + need)
+        given = ratio / max(need, np.finfo(float).tiny)  # a
+        r = under / under.sum()
+        entropy_t = float(means.y @ (_plogp(1 - given) + _plogp(given) + given * float(_plogp(r).sum())))
+        scaled = means.xy * given
+        G_t = np.outer(scaled.sum(axis=1), r) - scaled
+        G = (1 - tau) * G + tau * G_t
+        entropy = (1 - tau) * entropy + tau * entropy_t
+    bounds = [-np.inf]
+    if l2 > 0:
+        excess = np.maximum(np.abs(G) - l1, 0.0)
+        bounds.append(entropy - float(np.vdot(excess, excess)) / (2 * l2))
+    if l1 > 0:
+        bounds.append(shrinkage(G, l1) * entropy)
+    return max(bounds)
+
+
+def shrinkage(G: Matrix, l1: float) -> float:
+    """Return the most, up to 1, by which G can be multiplied with no entry above l1; 0 where there is none."""
+    largest = float(np.abs(G).max(initial=0.0))
+    return 1.0 if largest <= l1 else l1 / largest if largest < np.inf else 0.0  # 0 for nan
+
+
+def label_entropy(p: Vector, w: Vector, tau: float) -> float:
+    """Return what (1 − τ) p + τ y has of mean entropy more than (1 − τ) times that of p has.
+
+    p (n,) are the labels' probabilities, w (n,) the rows' weights over their sum.
+    """
+    q = p + tau * (1 - p)
+    return float(w @ (_plogp(q) - (1 - tau) * _plogp(p)) - (1 - tau) * math.log1p(-tau) * (w @ (1 - p)))
 
 
 def _plogp(p: Vector) -> Vector:

@@ -26,17 +26,15 @@ from numpy.typing import NDArray
 
 from softreg.data import Dataset
 from softreg.kernels import Rows, fold, in_order, probabilities
+from softreg.objective.definite import SMALLEST, inverse
+from softreg.objective.sample import BLOCK_ROWS, DOUBT, Sample, pool
 from softreg.protocols import Matrix, Vector
 
 __all__ = ["make"]
 
-POOL_ROWS = 1 << 16  # rows looked at
-ROWS_PER_FEATURE, MIN_ROWS = 3, 2000  # of those, drawn for a matrix; fewer make the metric too bold
+ROWS_PER_FEATURE, MIN_ROWS = 3, 2000  # drawn for a matrix; fewer make the metric too bold
 OWN_PASSES = 40  # a matrix for each mode may cost as much as this many passes over the data
-BLOCK_ROWS = 1024
 MAX_BYTES = 256 << 20  # of a matrix; beyond, only diagonals are kept
-DOUBT = 30  # 10 and 100 take a tenth more steps on Fashion-MNIST, none at all a quarter
-SMALLEST = 1e-280  # of squares
 FLAT = 1e-4
 RIDGE = 8 * float(np.finfo(np.float32).eps)  # relative
 MAX_MODES = 2048  # beyond, classes stand for modes: eigenvectors would cost more than they save
@@ -57,11 +55,11 @@ def make(
     """Return v ↦ M⁻¹ v at the parameters W, b; theta's order, (d + 1) · K."""
     d, K = W.shape
     n = data.n_rows if index is None else len(index)
-    pool = _pool(n, data.n_features, index)
-    p = probabilities(Rows(data.X, data.y, None, pool), *fold(W, b, data.scale, data.shift), n_threads)
-    w = np.ones(len(pool)) if data.weights is None else data.weights[pool]
-    w = w / w.sum() if w.any() else np.full(len(pool), 1 / len(pool))
-    sample = _Sample(data, pool)
+    rows = pool(n, data.n_features, index)
+    p = probabilities(Rows(data.X, data.y, None, rows), *fold(W, b, data.scale, data.shift), n_threads)
+    w = np.ones(len(rows)) if data.weights is None else data.weights[rows]
+    w = w / w.sum() if w.any() else np.full(len(rows), 1 / len(rows))
+    sample = Sample(data, rows)
     epsilon = float(np.finfo(sample.arithmetic).eps)
     if (d + 1) ** 2 * 8 > MAX_BYTES:
         return _diagonal(sample, p, w, l2)
@@ -77,10 +75,10 @@ def make(
     rotation = modes.T.astype(p.dtype)
     h = np.maximum(np.square(rotation) @ p - np.square(rotation @ p), 0)
 
-    def inverse(a: int) -> Solve | None:
-        return _inverse(sample.gram(w * h[a], m), l2, epsilon) if eigenvalues[a] > 0 else None
+    def of_mode(a: int) -> Solve | None:
+        return inverse(sample.gram(w * h[a], m), l2, epsilon) if eigenvalues[a] > 0 else None
 
-    inverses = list(in_order(inverse, range(K), n_threads))
+    inverses = list(in_order(of_mode, range(K), n_threads))
 
     def solve(v: Vector) -> Vector:
         columns = v.reshape(d + 1, K) @ modes
@@ -93,13 +91,6 @@ def make(
         return solved.ravel()
 
     return solve
-
-
-def _pool(n: int, d: int, index: NDArray[np.int64] | None) -> NDArray[np.int64]:
-    rows = np.arange(n)
-    if n > POOL_ROWS:
-        rows = np.sort(np.random.default_rng((n, d)).choice(n, POOL_ROWS, replace=False))
-    return rows if index is None else index[rows]
 
 
 def _modes(p: NDArray[Any], w: Vector) -> tuple[Matrix, Vector]:
@@ -116,108 +107,7 @@ def _modes(p: NDArray[Any], w: Vector) -> tuple[Matrix, Vector]:
     return modes, eigenvalues
 
 
-class _Sample:
-    """Rows (scale · X + shift, 1) of a pool, drawn when asked for."""
-
-    def __init__(self, data: Dataset, pool: NDArray[np.int64]) -> None:
-        self.data, self.pool = data, pool
-
-    def rows(self, which: NDArray[np.int64]) -> NDArray[Any]:
-        data = self.data
-        T = self.arithmetic
-        X = np.ones((len(which), data.n_features + 1), T)
-        X[:, :-1] = data.X[self.pool[which]]
-        X[:, :-1] *= np.asarray(data.scale, T)
-        X[:, :-1] += np.asarray(data.shift, T)
-        return X
-
-    def gram(self, h: Vector, m: int) -> Matrix:
-        """Σ_i h_i x_i x_iᵀ, from m rows where there are more: systematic sampling, in proportion to h."""
-        drawn, shares = np.flatnonzero(h), h[h > 0]
-        doubt = 0.0
-        if len(drawn) > m:
-            doubt = DOUBT / m * (1 - m / len(drawn)) * float(shares.sum())
-            reached = np.cumsum(h)
-            step = reached[-1] / m
-            drawn, times = np.unique(np.searchsorted(reached, (np.arange(m) + 0.5) * step), return_counts=True)
-            drawn = np.minimum(drawn, len(h) - 1)
-            shares = times * step
-        G = self._products(drawn, shares, doubt, np.dtype(self.arithmetic))
-        if not np.isfinite(G).all():  # values whose squares overflow float32
-            G = self._products(drawn, shares, doubt, np.dtype(float))
-        return G
-
-    @property
-    def arithmetic(self) -> type[np.floating[Any]]:
-        return Rows(self.data.X, self.data.y).arithmetic
-
-    @np.errstate(over="ignore", invalid="ignore")  # what comes of it is not finite, and seen
-    def _products(self, drawn: NDArray[np.int64], shares: Vector, doubt: float, T: np.dtype[Any]) -> Matrix:
-        size = self.data.n_features + 1
-        G = np.zeros((size, size))
-        low, high = np.full(size, np.inf), np.full(size, -np.inf)
-        for start in range(0, len(drawn), BLOCK_ROWS):
-            part = self.rows(drawn[start : start + BLOCK_ROWS]).astype(T, copy=False)
-            if doubt > 0:
-                np.minimum(low, part.min(axis=0), out=low)
-                np.maximum(high, part.max(axis=0), out=high)
-            part *= np.sqrt(shares[start : start + BLOCK_ROWS, None]).astype(T)
-            G += part.T @ part
-        if doubt > 0:
-            G[np.diag_indices(size)] += doubt * (high - low) ** 2
-        return G
-
-
-def _ridged(G: Matrix, l2: float, epsilon: float) -> tuple[Matrix, Vector]:
-    """Return D (G + l2 I) D, made definite, and the diagonal D; the penalty leaves the intercept alone.
-
-    D brings the diagonal to ones before anything relative is added: a column's units make no difference.
-    """
-    diagonal = np.diagonal(G) + np.append(np.full(len(G) - 1, l2), 0.0)
-    known = diagonal > SMALLEST  # columns that are 0 in the sample have the largest in the place of theirs
-    diagonal = np.where(known, diagonal, diagonal.max() if known.any() else 1.0)
-    root = 1 / np.sqrt(diagonal)
-    M = G * root
-    M *= root[:, None]
-    np.fill_diagonal(M, 1 + max(8, len(G) / 8) * epsilon)  # what rounding may take from the least eigenvalue
-    return M, root
-
-
-def _inverse(G: Matrix, l2: float, epsilon: float) -> Solve:
-    """Return v ↦ (G + l2 I)⁻¹ v, as D Rᵀ R D v with R the inverse of a triangle, in the type that X is computed in.
-
-    That is definite whatever the rounding; in float32 it is half the memory to go through.
-    """
-    T = np.float32 if epsilon > np.finfo(float).eps else np.float64
-    if not np.isfinite(G).all():
-        return lambda v: np.full_like(v, np.nan)
-    M, root = _ridged(G, l2, epsilon)
-    try:
-        R = _triangular_inverse(np.linalg.cholesky(M).astype(T))
-    except np.linalg.LinAlgError:  # indefinite by rounding: what is off the diagonal counts for nothing
-        return lambda v: (v.T * root**2).T
-
-    def solve(v: Vector) -> Vector:
-        scaled = (v.T * root).T.astype(T)
-        solved: Vector = ((R.T @ (R @ scaled)).T * root).T
-        return solved
-
-    return solve
-
-
-def _triangular_inverse(L: NDArray[Any]) -> NDArray[Any]:
-    """Inverse of a lower triangle by halves: a third of the work that a general inverse takes."""
-    n = len(L)
-    if n <= 64:
-        return np.linalg.inv(L)
-    h = n // 2
-    inverse = np.zeros_like(L)
-    inverse[:h, :h], inverse[h:, h:] = _triangular_inverse(L[:h, :h]), _triangular_inverse(L[h:, h:])
-    inverse[h:, :h] = -inverse[h:, h:] @ (L[h:, :h] @ inverse[:h, :h])
-    return inverse
-
-
-def _floor(sample: _Sample, h: Vector, l2: float) -> Vector:
+def _floor(sample: Sample, h: Vector, l2: float) -> Vector:
     """Curvature that the mode of ones is given: the penalty's, and a little of what the others have, by columns.
 
     Without that the rounding of a gradient of columns of 1e8, over a small penalty, would be logits by the hundred.
@@ -236,12 +126,12 @@ def _shared(G: Matrix, modes: Matrix, factors: Vector, l2: float, epsilon: float
     if not np.isfinite(G).all():
         return lambda v: np.full_like(v, np.nan)
     if np.ptp(factors[:-1]) <= 1e-6 * factors[0]:  # as at zero parameters: all modes alike
-        inverse = _inverse(G * factors[0], l2, epsilon)
+        alike = inverse(G * factors[0], l2, epsilon)
 
         def solve_alike(v: Vector) -> Vector:
             columns = v.reshape(size, K)
             mean = columns.mean(axis=1)
-            solved: Matrix = inverse(columns - mean[:, None]) + (mean / floor)[:, None]
+            solved: Matrix = alike(columns - mean[:, None]) + (mean / floor)[:, None]
             return solved.ravel()
 
         return solve_alike
@@ -258,7 +148,7 @@ def _shared(G: Matrix, modes: Matrix, factors: Vector, l2: float, epsilon: float
     return solve
 
 
-def _diagonal(sample: _Sample, p: NDArray[Any], w: Vector, l2: float) -> Solve:
+def _diagonal(sample: Sample, p: NDArray[Any], w: Vector, l2: float) -> Solve:
     size, K = sample.data.n_features + 1, len(p)
     squares = np.zeros((size, K))
     rows = np.arange(len(w))[: 1 << 12]

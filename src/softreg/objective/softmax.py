@@ -20,14 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.data import Dataset
-from softreg.kernels import Rows, fold, fused, logits, sgd
-from softreg.objective import curvature, intercept, preconditioner
-from softreg.objective.certificate import ClassMeans, dual_bound
-from softreg.protocols import Curvature, Gap, Matrix, Point, Sweep, Vector
+from softreg.kernels import Rows, fold, fused, logits, probabilities, sgd
+from softreg.objective import curvature, facet, intercept, preconditioner
+from softreg.objective.certificate import ClassMeans, dual_bound, mean_entropy
+from softreg.objective.penalty import L1
+from softreg.protocols import Curvature, Facet, Gap, Matrix, Point, Sweep, Vector
 
 __all__ = ["SoftmaxObjective"]
 
 MAX_BOUND_PASSES = 10
+SPAN_ROWS = 1 << 16  # whose probabilities are held at once
 EPSILON = float(np.finfo(float).eps)
 
 
@@ -147,6 +149,15 @@ class SoftmaxObjective:
         return curvature.products(self._rows(self.rows), self.data, *at, self.l2, self.weight, share, self.n_threads)
 
     @property
+    def penalty(self) -> L1:
+        """What is not smooth in it: nothing."""
+        return L1(0.0, self.size - self.data.n_classes, self.data.n_classes)
+
+    def facet(self, theta: Vector, index: NDArray[np.int64]) -> Facet:
+        """Return the Hessian at theta, of the coordinates in index; see `softreg.objective.facet`."""
+        return facet.make(self.data, self.rows, *self.split(theta), self.l2, index, self.n_threads)
+
+    @property
     def hessian_passes(self) -> float:
         """Operations of writing it down and solving with it, over those of a pass, 4 n · size."""
         return self.size / 4 + self.size**2 / (12 * max(self.n_rows, 1))
@@ -175,20 +186,19 @@ class SoftmaxObjective:
                 passes += 2
             W, b = self.split(theta)
             G = grad_W - self.l2 * W
-            bound = point.value - dual_bound(at.loss, G, s, W, b, self.l2, self.means)
-            terms = abs(at.loss) + float(np.abs(G * W).sum() + np.abs(s * b).sum())  # what the entropy is made of
-            rounding = self._epsilon + 4 * float(np.finfo(float).eps)  # in the blocks, and of what is summed up here
-            bound += rounding * max(abs(point.value), terms)
+            entropy, terms = mean_entropy(at.loss, G, s, W, b)
+            bound = point.value - dual_bound(entropy, G, s, self.means, self.l2)
+            bound += self.rounding * max(abs(point.value), terms)
             slow = not bound < 0.9 * best
             best = min(best, max(bound, 0.0))
             if slow or attempt == MAX_BOUND_PASSES or best <= wanted < math.inf:
                 break
-            theta, spent = self._balanced(theta, s, solve)
+            theta, spent = self.balanced(theta, s, solve)
             at = self.evaluate(theta)
             passes += 1 + spent
         return Gap(best, passes)
 
-    def _balanced(self, theta: Vector, s: Vector, solve: Callable[[Vector], Vector]) -> tuple[Vector, float]:
+    def balanced(self, theta: Vector, s: Vector, solve: Callable[[Vector], Vector]) -> tuple[Vector, float]:
         """Return theta with less of s, the intercept's gradient, and the passes that it took."""
         data, rows = self.data, self._rows(self.rows)
         W, b = self.split(theta)
@@ -205,6 +215,19 @@ class SoftmaxObjective:
         self.split(only_s)[1][...] = s
         return theta - solve(only_s), 0.0
 
+    def label_probabilities(self, theta: Vector) -> tuple[Vector, Vector]:
+        """Return what each row gives its label, and the rows' weights over their sum: half a pass."""
+        data, rows = self.data, self._rows(self.rows)
+        index = np.arange(data.n_rows) if self.rows is None else self.rows
+        at = fold(*self.split(theta), data.scale, data.shift)
+        p = np.empty(len(index))
+        for start in range(0, len(index), SPAN_ROWS):
+            part = index[start : start + SPAN_ROWS]
+            probs = probabilities(replace(rows, index=part), *at, self.n_threads)
+            p[start : start + SPAN_ROWS] = probs[data.y[part], np.arange(len(part))]
+        w = np.ones(len(index)) if data.weights is None else data.weights[index]
+        return p, w / self.weight
+
     @functools.cached_property
     def means(self) -> ClassMeans:
         """What the certificate needs to know of the data: two passes, once."""
@@ -220,6 +243,11 @@ class SoftmaxObjective:
     def precision(self) -> float:
         """Relative rounding of a value: that of a row's loss, which the mean over many rows averages out."""
         return self._epsilon / 2 / math.sqrt(max(self.n_rows, 1)) + EPSILON
+
+    @property
+    def rounding(self) -> float:
+        """What a certificate allows for it, relative: in the blocks, and of what is summed up."""
+        return self._epsilon + 4 * EPSILON
 
     @property
     def _epsilon(self) -> float:

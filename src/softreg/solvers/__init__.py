@@ -5,6 +5,7 @@ from typing import Any
 from softreg.solvers.lbfgs import LBFGS
 from softreg.solvers.minimise import Answer, Solution, Solver, State, Status, Step, Verdict, minimise
 from softreg.solvers.newton import Newton
+from softreg.solvers.proximal import Proximal
 from softreg.solvers.sgd import SGD
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "SOLVERS",
     "Answer",
     "Newton",
+    "Proximal",
     "Solution",
     "Solver",
     "State",
@@ -23,4 +25,4 @@ __all__ = [
 ]
 
 # by the names that commands call them
-SOLVERS: dict[str, type[Solver[Any, Any]]] = {"sgd": SGD, "lbfgs": LBFGS, "newton": Newton}
+SOLVERS: dict[str, type[Solver[Any, Any]]] = {"sgd": SGD, "lbfgs": LBFGS, "newton": Newton, "proximal": Proximal}
