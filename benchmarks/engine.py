@@ -158,9 +158,9 @@ def probe(args: argparse.Namespace) -> None:
         theta = start(768, 1000).astype(float)
         run = functools.partial(fused, Rows(X, y), theta[:-1], theta[-1], 1)
         cpu = timed({"pass": run}, 3)["pass"][1] * 20_000 / args.rows
-        peer = RESULTS["torch-probe-float32"].marks[-1].cpu_seconds
+        torch = RESULTS["torch-probe-float32"].marks[-1].cpu_seconds
         print(
-            f"{dtype}: a pass over 20,000 rows takes {cpu:.3f} s of processor, PyTorch's in float32 {peer / cpu:.2f} x"
+            f"{dtype}: a pass over 20,000 rows takes {cpu:.3f} s of processor, PyTorch's in float32 {torch / cpu:.2f} x"
         )
     for C in (1.0, 0.01):
         peers = [r for r in RESULTS.values() if r.problem.startswith("probe") and r.C == C]
