@@ -19,12 +19,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from features import overlapping
-from machine import describe
+from machine import describe, peak_memory
 from peer_problems import start
 from peer_results import Mark, Result, load
 from softreg import LBFGS, Dataset, Proximal, Settings, Solution, fit
@@ -34,7 +35,6 @@ from softreg.kernels.native import instruction_set, multiply_add
 
 ROUNDS = 1 << 22
 RESULTS = load()
-Run = Callable[[], object]
 
 
 def main() -> None:
@@ -106,12 +106,12 @@ def many(args: argparse.Namespace) -> None:
     for name in ("torch-many", "torch-many-linear_cross_entropy"):
         print(RESULTS[name].describe())
     for n_threads in (1, 2):
-        used = peak_beyond(lambda: None)
+        used = peak_memory()
         begin, cpu = time.perf_counter(), time.process_time()
         with one_blas_thread():
             sums = fused(rows, theta[:-1], theta[-1], n_threads)
         cpu, seconds = time.process_time() - cpu, time.perf_counter() - begin
-        beyond = peak_beyond(lambda: None) - used - sums.grad.nbytes
+        beyond = peak_memory() - used - sums.grad.nbytes
         ratio = cpu / RESULTS["torch-many"].marks[-1].cpu_seconds
         print(
             f"softreg, {n_threads} threads: {seconds:.2f} s, {cpu:.2f} s of processor ({ratio:.2f} of PyTorch's), "
@@ -167,10 +167,10 @@ def probe(args: argparse.Namespace) -> None:
         for peer in peers:
             print(f"C = {C:g}  {peer.describe()}")
         X, y = overlapping(args.rows)
-        before = peak_beyond(lambda: None)
+        before = peak_memory()
         data = Dataset(X, y, np.arange(1000))
         solution, cpu = solve(data, Settings(LBFGS(), C=C, tol=1e-4, init_std=0.0, max_steps=args.runs * 30))
-        beyond = peak_beyond(lambda: None) - before
+        beyond = peak_memory() - before
         history = 2 * min(LBFGS().memory, solution.steps) * 8 * 769 * 1000
         space = f"{beyond / 1e6:.0f} MB beyond X, {history / 1e6:.0f} of it history"
         print(f"C = {C:g}  softreg: {told(solution, cpu)}; {space}")
@@ -217,9 +217,9 @@ def compare(solution: Solution, cpu: float, peers: list[Result]) -> None:
 def predicting(args: argparse.Namespace) -> None:
     train, _ = fashion_mnist.load()
     model, _ = fit(train, Settings(max_steps=1))
-    used = peak_beyond(lambda: None)
+    used = peak_memory()
     model.predict(train.X)
-    beyond = peak_beyond(lambda: None) - used
+    beyond = peak_memory() - used
     seconds, cpu = timed({"predict": lambda: model.predict(train.X)}, args.runs)["predict"]
     print(f"predict of 60,000 images: {1000 * seconds:.1f} ms, {1000 * cpu:.1f} ms of processor, {beyond / 1e6:.1f} MB")
     for name in ("sklearn-predict", "sklearn-predict-threads"):
@@ -228,13 +228,14 @@ def predicting(args: argparse.Namespace) -> None:
 
 
 FITTED = """
-import json, resource, sys
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from machine import peak_memory as peak
 from softreg import LBFGS, Dataset, Settings, fit
 from softreg.data import fashion_mnist
 train, _ = fashion_mnist.load()
 tiny = Dataset(train.X[:20, :3], train.y[:20], train.classes)
 fit(tiny, Settings(LBFGS(), C=1.0, max_steps=1))  # what is imported and made once
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 before = peak()
 _, solution = fit(train, Settings(LBFGS(), C=1.0, tol=1e-4))
 print(json.dumps([peak() - before, solution.steps]))
@@ -242,20 +243,14 @@ print(json.dumps([peak() - before, solution.steps]))
 
 
 def memory(args: argparse.Namespace) -> None:
-    done = subprocess.run([sys.executable, "-c", FITTED], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FITTED, str(Path(__file__).parent)], capture_output=True, text=True, check=True
+    )
     beyond, steps = json.loads(done.stdout)
     vectors = 2 * min(LBFGS().memory, steps) * 8 * 7850
     history = f"{vectors / 1e6:.0f} of it the solver's history"
     print(f"a fit of 60,000 images in bytes: {beyond / 1e6:.0f} MB beyond X, {history}")
     print(f"    {RESULTS['sklearn-lbfgs-memory'].describe()}")
-
-
-def peak_beyond(run: Run) -> int:
-    """Return the high-water mark of this process's memory, in bytes, after a run."""
-    import resource
-
-    run()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def timed(contenders: dict[str, Any], runs: int) -> dict[str, tuple[float, float]]:

@@ -16,7 +16,7 @@ SMALLEST = 1e-280  # of squares
 
 
 def _ridged(G: Matrix, l2: float, epsilon: float) -> tuple[Matrix, Vector]:
-    """Return D (G + l2 I) D, made definite, and the diagonal D; the penalty leaves the intercept alone.
+    """Return D (G + l2 I) D, made definite, in G's memory, and the diagonal D; the penalty leaves the intercept alone.
 
     D brings the diagonal to ones before anything relative is added: a column's units make no difference.
     """
@@ -24,16 +24,16 @@ def _ridged(G: Matrix, l2: float, epsilon: float) -> tuple[Matrix, Vector]:
     known = diagonal > SMALLEST  # columns that are 0 in the sample have the largest in the place of theirs
     diagonal = np.where(known, diagonal, diagonal.max() if known.any() else 1.0)
     root = 1 / np.sqrt(diagonal)
-    M = G * root
-    M *= root[:, None]
-    np.fill_diagonal(M, 1 + max(8, len(G) / 8) * epsilon)  # what rounding may take from the least eigenvalue
-    return M, root
+    G *= root
+    G *= root[:, None]
+    np.fill_diagonal(G, 1 + max(8, len(G) / 8) * epsilon)  # what rounding may take from the least eigenvalue
+    return G, root
 
 
 def inverse(G: Matrix, l2: float, epsilon: float) -> Callable[[Vector], Vector]:
     """Return v ↦ (G + l2 I)⁻¹ v, as D Rᵀ R D v with R the inverse of a triangle, in the type that X is computed in.
 
-    That is definite whatever the rounding; in float32 it is half the memory to go through.
+    That is definite whatever the rounding; in float32 it is half the memory to go through. G is written over.
     """
     T = np.float32 if epsilon > np.finfo(float).eps else np.float64
     if not np.isfinite(G).all():

@@ -139,11 +139,14 @@ def _shared(G: Matrix, modes: Matrix, factors: Vector, l2: float, epsilon: float
     curvature = np.outer(np.maximum(eigenvalues, eigenvalues[-1] * RIDGE), factors) + l2
     curvature[curvature == 0] = np.inf  # the gradient is 0 there
 
+    T: Any = np.float32 if epsilon > np.finfo(float).eps else np.float64
+    left: NDArray[Any] = vectors.astype(T)
+    right: NDArray[Any] = modes.astype(T)
+
     def solve(v: Vector) -> Vector:
-        rotated = vectors.T @ (v.reshape(size, K) @ modes)
+        rotated: NDArray[Any] = left.T @ (v.reshape(size, K).astype(T) @ right)
         rotated /= curvature
-        solved: Matrix = (vectors @ rotated) @ modes.T
-        return solved.ravel()
+        return np.asarray((left @ rotated) @ right.T, float).ravel()
 
     return solve
 
