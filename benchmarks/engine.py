@@ -1,7 +1,7 @@
 """The engine against the field: one pass, converging solves, many classes, L1, prediction, memory.
 
     python benchmarks/engine.py                     everything but the slowest, a few minutes
-    python benchmarks/engine.py --only pass,l2      some of: pass, l2, probe, many, l1, predict, memory
+    python benchmarks/engine.py --only pass,l2      some of: pass, l2, bound, l1, probe, many, predict, memory
     python benchmarks/engine.py --only probe --rows 100000
 
 What other libraries need was measured once and lies in peers.json (peers.py makes it); NumPy and scikit-learn's predict
@@ -28,10 +28,11 @@ from features import overlapping
 from machine import describe, peak_memory
 from peer_problems import start
 from peer_results import Mark, Result, load
-from softreg import LBFGS, Dataset, Proximal, Settings, Solution, fit
+from softreg import LBFGS, Dataset, Newton, Proximal, Settings, Solution, fit
 from softreg.data import fashion_mnist
 from softreg.kernels import Rows, fused, one_blas_thread
 from softreg.kernels.native import instruction_set, multiply_add
+from softreg.objective import SoftmaxObjective
 
 ROUNDS = 1 << 22
 RESULTS = load()
@@ -43,6 +44,7 @@ def main() -> None:
         "l2": converging,
         "probe": probe,
         "many": many,
+        "bound": bounds,
         "l1": absolute,
         "predict": predicting,
         "memory": memory,
@@ -133,6 +135,24 @@ def converging(args: argparse.Namespace) -> None:
             solution, cpu = solve(train, Settings(LBFGS(), C=C, tol=tol, init_std=0.0))
             print(f"C = {C:g}  softreg, tol {tol:g}: {told(solution, cpu)}")
         compare(solution, cpu, peers)
+
+
+def bounds(args: argparse.Namespace) -> None:
+    """How much the certificate claims too little: its bound over the gap to the best value known."""
+    train, _ = fashion_mnist.load()
+    for C, best in ((0.01, 0.47815377266), (1.0, 0.34989280504)):
+        for solver in (LBFGS(), Newton()):
+            objective = SoftmaxObjective(train, 1 / (C * train.n_rows))
+            state: Any = solver.init(objective, np.zeros(objective.size))
+            told = []
+            with one_blas_thread():
+                while state is not None and state.value - best > 1e-6 * best:
+                    bound = objective.gap(state.theta, state.point, np.inf, state.newton).bound
+                    if state.steps % 8 == 0:
+                        gap = state.value - best
+                        told.append(f"{bound / gap:.0f} at {gap / best:.0e}")
+                    state = solver.step(objective, state)
+            print(f"bound over relative gap, C = {C:g}, {type(solver).__name__}: {', '.join(told)}")
 
 
 def absolute(args: argparse.Namespace) -> None:
