@@ -39,7 +39,7 @@ class Result:
     end: str  # why it stopped
     marks: tuple[Mark, ...]
     memory_bytes: int  # the process's high-water mark during the fit, less that before it with X loaded
-    flop_per_pass: float  # 4 n d K: the multiply-adds of logits and gradient
+    flop_per_pass: float  # 4 n d K: the multiply-adds of logits and gradient; 2 n d K where labels are predicted
     roof: float  # FLOP/s of multiply-adds in float32 registers, one thread, measured just before
     gradient_error: float | None  # ‖grad − exact‖/‖exact‖ of one pass, exact: float64 at the same X and W
     default_stop: float | None  # the epoch at which saga's default tolerance, 1e-4, was met

@@ -202,7 +202,7 @@ def once(name: str, python: str, data: Problem, folder: Path) -> Result:
         end=told.get("end", "one pass"),
         marks=tuple(marks),
         memory_bytes=told["memory_bytes"],
-        flop_per_pass=4.0 * data.X.size * data.n_classes,
+        flop_per_pass=(2.0 if run.program == "predict" else 4.0) * data.X.size * data.n_classes,
         roof=peak,
         gradient_error=error,
         default_stop=told.get("default_stop"),
