@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from softreg.data import Dataset
 from softreg.kernels import Rows, fold, fused, logits, sgd
-from softreg.objective import curvature, intercept, preconditioner
+from softreg.objective import curvature, intercept, preconditioner, separation
 from softreg.objective.certificate import ClassMeans, dual_bound
-from softreg.protocols import Curvature, Gap, Matrix, Point, Sweep, Vector
+from softreg.protocols import Curvature, Gap, Matrix, Point, Separation, Sweep, Vector
 
 __all__ = ["SoftmaxObjective"]
 
@@ -204,6 +204,16 @@ class SoftmaxObjective:
         only_s = np.zeros_like(theta)
         self.split(only_s)[1][...] = s
         return theta - solve(only_s), 0.0
+
+    def separation(self, theta: Vector, moved: Vector | None) -> Separation | None:
+        """Say why the loss has no minimum, if that can be seen; see `softreg.objective.separation`.
+
+        Without `moved`, how theta changed lately, only whether theta itself separates the classes.
+        """
+        K = self.data.n_classes
+        if moved is None:
+            return separation.complete(self.data, self.rows, theta.reshape(-1, K))
+        return separation.examine(self.data, self.rows, theta.reshape(-1, K), moved.reshape(-1, K))
 
     @functools.cached_property
     def means(self) -> ClassMeans:
