@@ -4,6 +4,7 @@ A solver sees the parameters as one flat vector theta of float64; only the objec
 Each protocol adds one ability: ask for the least.
 """
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,6 +25,8 @@ __all__ = [
     "Penalty",
     "Point",
     "PreconditionedObjective",
+    "Separated",
+    "Separation",
     "StochasticObjective",
     "Sweep",
     "Vector",
@@ -60,6 +63,27 @@ class Gap:
 
     bound: float  # inf where nothing is known
     passes: float = 0.0  # over the data
+
+
+class Separated(enum.Enum):
+    """How classes are separated; the value says what it means."""
+
+    COMPLETE = "every row can be on its class's side of all boundaries at once"
+    QUASI = "no row need be on the wrong side of a boundary, but some can only lie on it"
+    SUSPECTED = "it looks like one of the others, without a proof"
+
+
+@dataclass(frozen=True, eq=False)
+class Separation:
+    """That the loss has no minimum, and why. Its `str` is the sentence for a person, with the classes."""
+
+    kind: Separated
+    direction: Matrix  # (d + 1, K), [W; b], the largest entry 1: along it the loss falls for ever
+    apart: NDArray[np.bool_]  # (K, K): the pairs of classes that it tells apart
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
 
 
 class Objective(Protocol):

@@ -16,7 +16,7 @@ from softreg.model import overflow
 from softreg.model.choice import choose
 from softreg.model.model import Model, Score
 from softreg.objective import CompositeObjective, SoftmaxObjective
-from softreg.protocols import Gap, Vector
+from softreg.protocols import Gap, Separation, Vector
 from softreg.solvers import SGD, SOLVERS, Answer, Proximal, Solution, Solver, Status, Step, minimise
 from softreg.solvers.checks import real, whole
 
@@ -123,7 +123,8 @@ def fit(
     -------
     model : Model
     solution : Solution
-        How the solve ended, in a word and in a sentence, and its figures with their times.
+        How the solve ended, in a word and in a sentence, and its figures with their times. Without a penalty it may
+        end as SEPARABLE: there is no optimum, `separation` says why, and the model is that of the last point.
 
     Raises
     ------
@@ -182,6 +183,10 @@ def fit(
     def certify(objective: _Objective, state: Any, wanted: float) -> Gap:
         return objective.gap(state.theta, state.point, wanted, state.newton)
 
+    def separation(objective: _Objective, state: Any, moved: Vector | None) -> Separation | None:
+        assert isinstance(objective, SoftmaxObjective)  # noqa: S101 - there is no penalty
+        return objective.separation(state.theta, moved)
+
     start = _start(objective, settings)
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):  # an overflow is told by the status
         solution = minimise(
@@ -192,6 +197,7 @@ def fit(
             finer=objective.finer() if settings.converges else None,
             certify=certify if settings.converges else None,
             tol=settings.tol,
+            separation=separation if settings.converges and math.isinf(settings.C) else None,
             callback=on_step,
         )
         smooth = objective.smooth if isinstance(objective, CompositeObjective) else objective

@@ -103,7 +103,8 @@ class LBFGS:
             solve = objective.preconditioner(state.theta, coarse=False)
             if pairs:
                 s, y, sy, _ = pairs[-1]  # of the others none is asked for γ again
-                pairs = (*pairs[:-1], (s, y, sy, float(y @ solve(y))))
+                metric = float(y @ solve(y))
+                pairs = (*pairs[:-1], (s, y, sy, metric)) if metric > 0 else ()
         found = backtrack(objective, *at, -_two_loop(state.point.grad, pairs, solve), objective.precision)
         if found is None and pairs:  # rounding has the better of the curvature: start again from M
             pairs = ()
@@ -116,7 +117,7 @@ class LBFGS:
             return None
         s, y = theta - state.theta, point.grad - state.point.grad
         sy, metric = float(s @ y), float(y @ solve(y))
-        if sy > CURVED * metric:  # in the metric of M⁻¹: a parameter's units make no difference
+        if 0 < CURVED * metric < sy:  # in the metric of M⁻¹: a parameter's units make no difference
             memory = min(self.memory, max(MIN_MEMORY, HISTORY_BYTES // (16 * len(theta))))
             pairs = (*pairs, (s, y, sy, metric))[-memory:]
         return LBFGSState(theta, point, solve, state.steps + 1, state.passes + trials, pairs, blind)

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.errors import FitError, SettingError
-from softreg.protocols import Gap, Vector
+from softreg.protocols import Gap, Separation, Vector
+from softreg.solvers.endless import Endless
 from softreg.solvers.floor import Floor
 
 __all__ = ["Answer", "Solution", "Solver", "State", "Status", "Step", "Verdict", "minimise"]
@@ -24,6 +25,7 @@ class Status(enum.Enum):
 
     CONVERGED = "the value is within the tolerance of the optimum, by the certificate"
     PRECISION_LIMIT = "no lower point can be told from this one in the precision of the arithmetic"
+    SEPARABLE = "there is no optimum to go to"
     MAX_STEPS = "all the steps asked for were taken"
     NON_FINITE = (
         "the value became infinite or nan; the last finite point is kept: try a lower learning rate, "
@@ -132,6 +134,7 @@ class Solution:
     seconds: float
     history: Mapping[str, NDArray[np.float64]] = field(repr=False)
     chosen: str = ""  # where the solver was chosen for the caller: which, and why
+    separation: Separation | None = None  # of the classes: proved where SEPARABLE, suspected elsewhere
 
     def require_finite(self) -> Solution:
         """Return self, or raise FitError where the solve ran into infinities."""
@@ -149,6 +152,7 @@ def minimise(
     finer: O_contra | None = None,
     certify: Callable[[O_contra, S, float], Gap] | None = None,
     tol: float = 0.0,
+    separation: Callable[[O_contra, S, Vector | None], Separation | None] | None = None,
     callback: Callable[[Step], Answer] | None = None,
 ) -> Solution:
     """Take steps until one of the reasons in `Status`.
@@ -167,6 +171,9 @@ def minimise(
         Bounds how far a state is from the optimum; told how small a bound is wanted, and to work for no other.
     tol : float
         Relative gap that ends the solve as CONVERGED, once it is certified.
+    separation : callable, optional
+        Says why there is no optimum, if so, at a state that gets every row right, or where the solve has ended: then
+        told how theta changed lately.
     callback : callable, optional
         Called with a `Step` after each; a true answer stops the solve; see `Answer` and `Verdict`.
 
@@ -183,7 +190,7 @@ def minimise(
     if max_steps < 0:
         raise SettingError("max_steps", max_steps, "at least 0")
     begin = time.perf_counter()
-    floor = Floor(certify, tol)
+    floor, endless = Floor(certify, tol), Endless(separation, theta)
     rows: list[tuple[float, ...]] = []
     status, reason = Status.MAX_STEPS, ""
     steps = 0
@@ -222,11 +229,17 @@ def minimise(
             if verdict.stop:
                 status, reason = Status.STOPPED, verdict.reason
                 break
+            if endless.after(number, objective, state):
+                status = Status.SEPARABLE
+                break
         end = state if kept is None else kept[0]
         if status is not Status.CONVERGED:
             floor.raise_from(objective, end)  # whatever can be said of where it ended
             if status in (Status.MAX_STEPS, Status.PRECISION_LIMIT) and floor.proves(end):
                 status = Status.CONVERGED
+            if status in (Status.MAX_STEPS, Status.PRECISION_LIMIT) and steps and endless.at_end(objective, state):
+                status = Status.SEPARABLE
+            reason = reason or str(endless.found or "")
         elif not floor.proves(end):
             status, reason = Status.STOPPED, "the solve went on to converge, and an earlier point is better to it"
     except KeyboardInterrupt:
@@ -245,9 +258,10 @@ def minimise(
         math.nan if reached is None else reached.value,
         math.inf if reached is None else floor.gap(reached),
         math.nan if reached is None else reached.grad_norm,
-        floor.passes + (0.0 if state is None else state.passes),
+        floor.passes + endless.passes + (0.0 if state is None else state.passes),
         time.perf_counter() - begin,
         {name: np.array([row[i] for row in rows[:steps]], dtype=float) for i, name in enumerate(FIGURES)},
+        separation=endless.found,
     )
 
 

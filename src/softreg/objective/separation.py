@@ -1,0 +1,148 @@
+"""Whether classes are separated, so that without a penalty the loss has no minimum.
+
+    m_ik(D) = (x_i, 1)ᵀ (D_{y_i} − D_k)        the margin of row i against class k ≠ y_i along D = [W; b], (d + 1, K)
+
+The loss has a minimum unless there is a D with m ≥ 0 throughout and m > 0 somewhere: along it the loss falls for ever
+(Albert & Anderson 1984, "On the existence of maximum likelihood estimates in logistic regression models", for two and
+for more classes). Separation is complete where all m can be > 0 at once, quasi-complete where they cannot. Rows without
+weight do not count; scale and shift only give the same D other numbers.
+
+Complete separation is proved by a point that classifies all rows right: its margins in float64 exceed what rounding
+can have done to them (Higham 2002, "Accuracy and stability of numerical algorithms", section 3.1). Quasi-complete
+separation is found by a linear programme (`programme`), unless the point where the solve ended proves that there is
+none (`overlap`); with many unknowns that point also says in which few directions to look. A class without rows is
+separated from those that have some: its b alone may fall for ever. What is too large, or undecided, may be suspected.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softreg.data import Dataset
+from softreg.kernels import fold
+from softreg.objective.overlap import Near
+from softreg.objective.programme import margins, normalised, solve
+from softreg.protocols import Matrix, Separated, Separation
+
+__all__ = ["complete", "examine"]
+
+LP_CELLS = 10**7  # rows × classes × columns up to which there is a proof of quasi-complete separation
+LP_SIZE = 300  # unknowns up to which the programme has them all: a minute at 1000, ten at 2000
+BLOCK_CELLS = 1 << 20  # of X, widened at once
+SUSPICIOUS = 0.05  # share of the largest margin by which the least may be below 0
+NAMED = 3  # pairs of classes, in a sentence
+HOW = {
+    Separated.COMPLETE: "completely separated",
+    Separated.QUASI: "quasi-completely separated",
+    Separated.SUSPECTED: "perhaps separated (without a proof)",
+}
+
+Rows = NDArray[np.int64]
+Pairs = NDArray[np.bool_]  # (K, K)
+
+
+def complete(data: Dataset, rows: Rows | None, theta: Matrix) -> Separation | None:
+    """Return the proof that theta, [W; b], classifies every row right and not by rounding; None where it does not."""
+    folded = _folded(data, theta)
+    unit = (data.n_features + 3) * np.finfo(float).eps  # twice γ of d products, their sum with b, and a difference
+    for which, X in _blocks(data, _weighty(data, rows)):
+        size = np.abs(X) @ np.abs(folded[:-1]) + np.abs(folded[-1])
+        size += size[np.arange(len(which)), data.y[which]][:, None]
+        if not (margins(X, data.y[which], folded) > unit * size + np.finfo(float).tiny).all():  # true for nan
+            return None
+    return _found(data, Separated.COMPLETE, theta, ~np.eye(data.n_classes, dtype=bool))
+
+
+def examine(data: Dataset, rows: Rows | None, theta: Matrix, moved: Matrix) -> Separation | None:
+    """Return what can be known of separation where a solve has ended: a proof, a suspicion, or None.
+
+    `moved` is how theta, [W; b], changed lately: the direction that is suspected where there are too many rows,
+    classes and columns for a proof.
+    """
+    proof = complete(data, rows, theta)
+    if proof is not None:
+        return proof
+    index = _weighty(data, rows)
+    if len(index) * data.n_classes * data.n_features <= LP_CELLS:
+        proof, known = _quasi(data, index, theta)
+        if known:
+            return proof
+    missing = np.bincount(data.y[index], minlength=data.n_classes) == 0
+    if missing.any():
+        direction = np.zeros_like(theta)
+        direction[-1, missing] = -1.0
+        return _found(data, Separated.QUASI, direction, missing[:, None] & ~missing)
+    return _suspicion(data, index, moved)
+
+
+def _quasi(data: Dataset, index: Rows, theta: Matrix) -> tuple[Separation | None, bool]:
+    """Return the proof or None, and whether that None is known."""
+    K = data.n_classes
+    y, scale = data.y[index], np.broadcast_to(data.scale, data.n_features)
+    X, centre, unit = normalised(data.X[index])
+    X[:, scale == 0] = 0.0
+    if not np.isfinite(X).all():  # differences that overflow
+        return None, False
+    folded = _folded(data, theta)
+    here = np.append(folded[:-1] * unit[:, None], folded[-1:] + centre @ folded[:-1], axis=0)
+    w = np.ones(len(index)) if data.weights is None else data.weights[index]
+    near = Near.at(X, y, here)
+    if near.proves_overlap(w):
+        return None, True
+    small = near.size <= LP_SIZE
+    directions = None if small else near.unmoved()
+    found = solve(X, y, margins(X, y, here), directions) if small or directions is not None else None
+    if found is None:
+        return None, small
+    D, positive = found
+    W = D[:-1] / unit[:, None]
+    b = D[-1] - centre @ W
+    W = np.divide(W, scale[:, None], out=np.zeros_like(W), where=scale[:, None] != 0)
+    b -= np.broadcast_to(data.shift, data.n_features) @ W
+    kind = Separated.COMPLETE if positive.sum() == len(index) * (K - 1) else Separated.QUASI
+    apart = np.zeros((K, K), bool)
+    np.logical_or.at(apart, y, positive)
+    return _found(data, kind, np.append(W, [b], axis=0), apart), True
+
+
+def _suspicion(data: Dataset, index: Rows, moved: Matrix) -> Separation | None:
+    folded = _folded(data, moved)
+    least, most = np.inf, np.full((data.n_classes, data.n_classes), -np.inf)
+    for which, X in _blocks(data, index):
+        m = margins(X, data.y[which], folded)
+        least = min(least, float(m.min()))
+        np.maximum.at(most, data.y[which], np.where(m < np.inf, m, -np.inf))
+    if not (most.max() > 0 and least >= -SUSPICIOUS * most.max()):  # true for nan
+        return None
+    return _found(data, Separated.SUSPECTED, moved, most > SUSPICIOUS * most.max())
+
+
+def _folded(data: Dataset, theta: Matrix) -> Matrix:
+    return np.append(*fold(theta[:-1], theta[-1:], data.scale, data.shift), axis=0)
+
+
+def _weighty(data: Dataset, rows: Rows | None) -> Rows:
+    index = np.arange(data.n_rows) if rows is None else rows
+    return index if data.weights is None else index[data.weights[index] > 0]
+
+
+def _blocks(data: Dataset, index: Rows) -> Iterator[tuple[Rows, Matrix]]:
+    size = max(1, BLOCK_CELLS // data.n_features)
+    for start in range(0, len(index), size):
+        which = index[start : start + size]
+        yield which, data.X[which].astype(float)
+
+
+def _found(data: Dataset, kind: Separated, direction: Matrix, apart: Pairs) -> Separation:
+    apart = apart | apart.T
+    pairs = ((i, k) for i in range(len(apart)) for k in i + np.flatnonzero(apart[i, i:]))
+    labels = data.classes.tolist()
+    named = ", ".join(f"{labels[i]!r} from {labels[k]!r}" for i, k in itertools.islice(pairs, NAMED))
+    count = int(apart.sum()) // 2
+    more = f" and {count - NAMED} more pairs" if count > NAMED else ""
+    sentence = f"the classes are {HOW[kind]}, {named}{more}: without a penalty the weights grow for ever"
+    return Separation(kind, direction / np.abs(direction).max(), apart, f"{sentence}; give C a finite value")
