@@ -22,7 +22,7 @@ from softreg.errors import SettingError
 from softreg.protocols import CompositeObjective, Facet, Point, Vector
 from softreg.solvers.checks import real, whole
 from softreg.solvers.quadratic import conjugate_gradients, least_subgradient, minimum
-from softreg.solvers.search import Blind, Found, backtrack
+from softreg.solvers.search import Blind, backtrack
 
 __all__ = ["Proximal", "ProximalState"]
 
@@ -168,41 +168,33 @@ class Proximal:
         along = _Along(objective, weights, strength, direction)
         start = along.bent(theta, state.point, direction)
         found = backtrack(along, theta, start, direction, objective.precision)
-        if found is None and direction.any():
-            found = _unseen(along, theta, start, direction, objective.precision)
-            passes += 1
-        if found is None:
+        if found is not None:
+            passes += found.trials
+            point = cast(_Bent, found.point).straight
+            before, after = (
+                float(np.sum(least_subgradient(at, there.grad, weights)[index] ** 2 / model.facet.diagonal))
+                for at, there in ((theta, state.point), (found.theta, point))
+            )
+        if found is None or (found.blind and not after < before):  # values tell nothing, and gradients nothing good
             if state.model is not None:  # of its own, perhaps, no more than rounding
                 return self.step(objective, replace(state, model=None, passes=passes))
             if strength > 1:
                 return self.step(objective, replace(state, strength=strength, passes=passes))
             return None
-        point = cast(_Bent, found.point).straight
-        after = least_subgradient(found.theta, point.grad, objective.penalty.weights)
-        blind = state.blind.after(found, float(np.sum(after[index] ** 2 / model.facet.diagonal)))
+        blind = state.blind.after(found, after)
         if blind.stalled:
             return None
-        model, miss = model.after(direction[index] * found.step, (point.grad - state.point.grad)[index])
+        corrected, miss = model.after(direction[index] * found.step, (point.grad - state.point.grad)[index])
         good = strength == 1 and (miss <= MISS or found.blind)
-        passes += found.trials
-        model_kept = model if good else None
-        return ProximalState(found.theta, point, _norm(after), strength, model_kept, state.steps + 1, passes, blind)
+        if miss <= MISS:  # else, after a blind step, a change that is all rounding
+            model = corrected
+        grad_norm = float(np.linalg.norm(least_subgradient(found.theta, point.grad, objective.penalty.weights)))
+        kept = model if good else None
+        return ProximalState(found.theta, point, grad_norm, strength, kept, state.steps + 1, passes, blind)
 
 
 def _norm(v: Vector) -> float:
     return float(np.linalg.norm(v))
-
-
-def _unseen(along: _Along, theta: Vector, start: _Bent, direction: Vector, precision: float) -> Found | None:
-    """Take the whole step where rounding hides whether values or slopes fall, if the least subgradient halves."""
-    there = along.evaluate(theta + direction)
-    before, after = (
-        np.linalg.norm(least_subgradient(at, point.straight.grad, along.weights))
-        for at, point in ((theta, start), (theta + direction, there))
-    )
-    if there.value <= start.value + precision * abs(start.value) and after <= before / 2:
-        return Found(theta + direction, there, 1.0, 1, True)
-    return None
 
 
 def _most(pull: Vector, many: int) -> NDArray[np.bool_]:
