@@ -15,7 +15,7 @@ from softreg.kernels import one_blas_thread
 from softreg.model import overflow
 from softreg.model.choice import choose
 from softreg.model.model import Model, Score
-from softreg.objective import CompositeObjective, SoftmaxObjective
+from softreg.objective import CompositeObjective, SoftmaxObjective, separation
 from softreg.protocols import Gap, Separation, Vector
 from softreg.solvers import SGD, SOLVERS, Answer, Proximal, Solution, Solver, Status, Step, minimise
 from softreg.solvers.checks import real, whole
@@ -183,9 +183,8 @@ def fit(
     def certify(objective: _Objective, state: Any, wanted: float) -> Gap:
         return objective.gap(state.theta, state.point, wanted, state.newton)
 
-    def separation(objective: _Objective, state: Any, moved: Vector | None) -> Separation | None:
-        assert isinstance(objective, SoftmaxObjective)  # noqa: S101 - there is no penalty
-        return objective.separation(state.theta, moved)
+    def separated(objective: SoftmaxObjective, state: Any, moved: Vector | None) -> Separation | None:
+        return separation.find(objective.data, objective.rows, state.theta, moved)
 
     start = _start(objective, settings)
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):  # an overflow is told by the status
@@ -197,7 +196,7 @@ def fit(
             finer=objective.finer() if settings.converges else None,
             certify=certify if settings.converges else None,
             tol=settings.tol,
-            separation=separation if settings.converges and math.isinf(settings.C) else None,
+            separation=separated if settings.converges and math.isinf(settings.C) else None,
             callback=on_step,
         )
         smooth = objective.smooth if isinstance(objective, CompositeObjective) else objective

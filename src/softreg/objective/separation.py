@@ -26,9 +26,9 @@ from softreg.data import Dataset
 from softreg.kernels import fold
 from softreg.objective.overlap import Near
 from softreg.objective.programme import margins, normalised, solve
-from softreg.protocols import Matrix, Separated, Separation
+from softreg.protocols import Matrix, Separated, Separation, Vector
 
-__all__ = ["complete", "examine"]
+__all__ = ["complete", "examine", "find"]
 
 LP_CELLS = 10**7  # rows × classes × columns up to which there is a proof of quasi-complete separation
 LP_SIZE = 300  # unknowns up to which the programme has them all: a minute at 1000, ten at 2000
@@ -43,6 +43,14 @@ HOW = {
 
 Rows = NDArray[np.int64]
 Pairs = NDArray[np.bool_]  # (K, K)
+
+
+def find(data: Dataset, rows: Rows | None, theta: Vector, moved: Vector | None) -> Separation | None:
+    """Return what is known of separation at theta, flat: without `moved` only what `complete` tells, else `examine`."""
+    stacked = theta.reshape(-1, data.n_classes)
+    return (
+        complete(data, rows, stacked) if moved is None else examine(data, rows, stacked, moved.reshape(stacked.shape))
+    )
 
 
 def complete(data: Dataset, rows: Rows | None, theta: Matrix) -> Separation | None:

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from softreg.data import Dataset
 from softreg.kernels import Rows, fold, fused, logits, probabilities, sgd
-from softreg.objective import curvature, facet, intercept, preconditioner, separation
+from softreg.objective import curvature, facet, intercept, preconditioner
 from softreg.objective.certificate import ClassMeans, dual_bound, mean_entropy
 from softreg.objective.penalty import L1
-from softreg.protocols import Curvature, Facet, Gap, Matrix, Point, Separation, Sweep, Vector
+from softreg.protocols import Curvature, Facet, Gap, Matrix, Point, Sweep, Vector
 
 __all__ = ["SoftmaxObjective"]
 
@@ -227,16 +227,6 @@ class SoftmaxObjective:
             p[start : start + SPAN_ROWS] = probs[data.y[part], np.arange(len(part))]
         w = np.ones(len(index)) if data.weights is None else data.weights[index]
         return p, w / self.weight
-
-    def separation(self, theta: Vector, moved: Vector | None) -> Separation | None:
-        """Say why the loss has no minimum, if that can be seen; see `softreg.objective.separation`.
-
-        Without `moved`, how theta changed lately, only whether theta itself separates the classes.
-        """
-        K = self.data.n_classes
-        if moved is None:
-            return separation.complete(self.data, self.rows, theta.reshape(-1, K))
-        return separation.examine(self.data, self.rows, theta.reshape(-1, K), moved.reshape(-1, K))
 
     @functools.cached_property
     def means(self) -> ClassMeans:
