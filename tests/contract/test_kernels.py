@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -241,6 +242,22 @@ def test_logits_come_once_for_every_row(instruction_set: str, n: int, K: int) ->
 
     kernels.with_logits(rows.X, W, b, take)
     np.testing.assert_allclose(z, (rows.X @ W + b).T, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_tens_of_thousands_of_classes_take_the_memory_of_a_block_of_logits(n_threads: int) -> None:
+    rows, W, b = problem(2500, 16, 20_000, "float32")
+    tracemalloc.start()
+    sums = kernels.fused(rows, W, b, n_threads)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    loss, correct, gW, _ = expected(rows, W, b)
+    assert sums.loss == pytest.approx(loss, rel=1e-6)
+    assert sums.n_correct == correct
+    np.testing.assert_allclose(sums.W, gW, atol=5e-5 * np.abs(gW).max())
+    all_logits = 2500 * 20_000 * 4
+    assert all_logits > 2 * many.LOGITS_BYTES
+    assert peak < many.LOGITS_BYTES + 6 * W.nbytes
 
 
 # ---- curvature ------------------------------------------------------------------------------------------------------

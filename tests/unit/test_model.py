@@ -1,5 +1,6 @@
 """Model: predictions from every input type, scores, and errors at its door."""
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -155,3 +156,15 @@ def test_log_probabilities_keep_what_probabilities_lose() -> None:
 def test_more_classes_than_there_are_cannot_be_asked_for(k: int) -> None:
     with pytest.raises(SettingError, match="from 1 to 3"):
         Model(np.zeros((1, 3)), np.zeros(3), np.arange(3)).predict_topk([[1.0]], k)
+
+
+@pytest.mark.parametrize("what", ["predict", "predict_topk"])
+def test_labels_and_the_likeliest_are_had_without_a_matrix_of_all_classes(what: str) -> None:
+    rng = np.random.default_rng(0)
+    fitted = Model(rng.normal(size=(3, 2000)), rng.normal(size=2000), np.arange(2000))
+    X = rng.integers(0, 200, (30_000, 3)).astype(np.uint8)
+    tracemalloc.start()
+    _ = fitted.predict(X) if what == "predict" else fitted.predict_topk(X, 3)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 30_000 * 2000, "an eighth of the bytes that all probabilities take, for blocks on every thread"

@@ -23,7 +23,7 @@ from softreg.kernels.threads import in_order
 __all__ = ["Sums", "blocks", "fused", "loss", "with_logits"]
 
 BLOCK = 3840  # rows whose logits are held at once, at most
-MANY_LOGITS = 1 << 22  # logits held at once by a thread, for many classes
+MANY_LOGITS = 1 << 20  # logits held at once by a thread, for many classes
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,12 +27,13 @@ from numpy.typing import NDArray
 from softreg.data import Dataset
 from softreg.kernels import Rows, fold, in_order, probabilities
 from softreg.objective.definite import SMALLEST, inverse
-from softreg.objective.sample import BLOCK_ROWS, DOUBT, Sample, pool
+from softreg.objective.sample import BLOCK_ROWS, DOUBT, POOL_ROWS, Sample, pool
 from softreg.protocols import Matrix, Vector
 
 __all__ = ["make"]
 
 ROWS_PER_FEATURE, MIN_ROWS = 3, 2000  # drawn for a matrix; fewer make the metric too bold
+POOL_BYTES = 64 << 20  # of the probabilities looked at, in float64
 OWN_PASSES = 40  # a matrix for each mode may cost as much as this many passes over the data
 MAX_BYTES = 256 << 20  # of a matrix; beyond, only diagonals are kept
 FLAT = 1e-4
@@ -55,7 +56,7 @@ def make(
     """Return v ↦ M⁻¹ v at the parameters W, b; theta's order, (d + 1) · K."""
     d, K = W.shape
     n = data.n_rows if index is None else len(index)
-    rows = pool(n, data.n_features, index)
+    rows = pool(n, data.n_features, index, min(POOL_ROWS, max(512, POOL_BYTES // (8 * K))))
     p = probabilities(Rows(data.X, data.y, None, rows), *fold(W, b, data.scale, data.shift), n_threads)
     w = np.ones(len(rows)) if data.weights is None else data.weights[rows]
     w = w / w.sum() if w.any() else np.full(len(rows), 1 / len(rows))
@@ -99,7 +100,7 @@ def _modes(p: NDArray[Any], w: Vector) -> tuple[Matrix, Vector]:
     mean = p @ w
     if K > MAX_MODES:
         return np.eye(K), mean * (1 - mean)
-    A = np.diag(mean) - (p * w) @ p.T.astype(float)
+    A = np.diag(mean) - ((p * w.astype(p.dtype)) @ p.T).astype(float)
     # Shifted away from the other eigenvalues, which are at most 1, the mode of ones cannot be mixed with a rare one.
     eigenvalues, modes = np.linalg.eigh(A + np.full((K, K), 2 / K))
     eigenvalues = np.maximum(eigenvalues, 0.0)

@@ -11,18 +11,18 @@ from softreg.data import Dataset
 from softreg.kernels import Rows
 from softreg.protocols import Matrix, Vector
 
-__all__ = ["BLOCK_ROWS", "DOUBT", "Sample", "drawn", "pool"]
+__all__ = ["BLOCK_ROWS", "DOUBT", "POOL_ROWS", "Sample", "drawn", "pool"]
 
 POOL_ROWS = 1 << 16  # rows looked at
 BLOCK_ROWS = 1024
 DOUBT = 30  # 10 and 100 take a tenth more steps on Fashion-MNIST, none at all a quarter
 
 
-def pool(n: int, d: int, index: NDArray[np.int64] | None) -> NDArray[np.int64]:
+def pool(n: int, d: int, index: NDArray[np.int64] | None, most: int = POOL_ROWS) -> NDArray[np.int64]:
     """Rows of the data, of those in index, that a sample may be drawn from; the same ones each time."""
     rows = np.arange(n)
-    if n > POOL_ROWS:
-        rows = np.sort(np.random.default_rng((n, d)).choice(n, POOL_ROWS, replace=False))
+    if n > most:
+        rows = np.sort(np.random.default_rng((n, d)).choice(n, most, replace=False))
     return rows if index is None else index[rows]
 
 

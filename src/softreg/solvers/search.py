@@ -15,7 +15,7 @@ __all__ = ["Blind", "Found", "backtrack"]
 SUFFICIENT = 1e-4  # share of the fall that the slope promises (Armijo)
 DOUBT = 32  # times the rounding of a value: a fall of less is not searched for
 MAX_TRIALS = 25
-PATIENCE = 4
+PATIENCE = 4  # steps that do not halve the gradient where values tell nothing
 
 
 class Found(NamedTuple):
