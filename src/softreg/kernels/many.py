@@ -26,7 +26,7 @@ from softreg.kernels.threads import in_order
 __all__ = ["Block", "Products", "blocks", "curvature", "fused", "slices"]
 
 LOGITS_BYTES = 64 << 20  # of a block
-MAX_BLOCK = 1024  # rows
+MAX_BLOCK = 480  # rows; with 1024 the classes' logits lie 4096 bytes apart, and share what the cache has for one
 FLUSH_ROWS = 2048
 SUMS_BYTES = 64 << 20
 SLICES, MIN_SLICE, MAX_SLICE = 8, 12, 1020  # classes; whole tiles of the kernels'
