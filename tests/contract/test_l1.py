@@ -295,3 +295,10 @@ def test_any_small_problem_is_solved_and_certified(seed: int, C: float, l1_ratio
 def test_the_least_subgradient_is_0_where_a_coordinate_is_at_its_best() -> None:
     x, grad, weights = np.array([0, 0, 0, 1, -1, 2.0]), np.array([0.5, 2, -2, -1, 1, 3]), np.array([1.0] * 5 + [0])
     assert least_subgradient(x, grad, weights).tolist() == [0, 1, -1, 0, 0, 3]
+
+
+@pytest.mark.parametrize("C", [1e16, 1e20, 1e308])
+def test_a_penalty_of_next_to_nothing_is_borne(C: float) -> None:
+    _, solution = fit(dataset(1, n=60), Settings("auto", C=C, l1_ratio=1.0, max_steps=30))
+    assert np.isfinite(solution.value)
+    assert solution.chosen.startswith("Proximal")

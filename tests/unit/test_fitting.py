@@ -197,6 +197,7 @@ def test_each_epoch_has_an_order_of_its_own() -> None:
         (lambda: fit(np.zeros((3, 2))), "Dataset.from_labels"),  # type: ignore[arg-type]
         (lambda: fit(dataset(1), SGD()), "Settings"),  # type: ignore[arg-type]
         (lambda: Settings(solver="adam"), "'auto', 'sgd', 'lbfgs', 'newton'"),
+        (lambda: Settings(solver=LBFGS), "a solver, such as"),  # type: ignore[arg-type]
         (lambda: Settings(max_steps=2.5), "whole number"),  # type: ignore[arg-type]
         (lambda: Settings(C="strong"), "C is 'strong'"),  # type: ignore[arg-type]
         (lambda: fit(dataset(1), validation=np.zeros(3)), "validation is a ndarray"),  # type: ignore[arg-type]

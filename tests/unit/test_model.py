@@ -152,8 +152,8 @@ def test_log_probabilities_keep_what_probabilities_lose() -> None:
     assert fitted.predict_log_proba([[2000.0]])[0].tolist() == [0.0, -2000.0, -4000.0]
 
 
-@pytest.mark.parametrize("k", [0, 4, -1])
-def test_more_classes_than_there_are_cannot_be_asked_for(k: int) -> None:
+@pytest.mark.parametrize("k", [0, 4, -1, 2.5, "2", None])
+def test_more_classes_than_there_are_cannot_be_asked_for(k: Any) -> None:
     with pytest.raises(SettingError, match="from 1 to 3"):
         Model(np.zeros((1, 3)), np.zeros(3), np.arange(3)).predict_topk([[1.0]], k)
 

@@ -64,7 +64,7 @@ class Settings:
                 raise SettingError("solver", self.solver, f"a solver, such as SGD(), or one of {AUTO, *SOLVERS}")
             object.__setattr__(self, "solver", SOLVERS[self.solver]())
         if not isinstance(self.solver, str):
-            if not hasattr(self.solver, "default_steps"):
+            if isinstance(self.solver, type) or not hasattr(self.solver, "default_steps"):
                 raise SettingError("solver", self.solver, "a solver, such as SGD()")
             if self.max_steps is None:
                 object.__setattr__(self, "max_steps", self.solver.default_steps)
@@ -215,7 +215,7 @@ _Objective = SoftmaxObjective | CompositeObjective
 
 
 def _objective(data: Dataset, settings: Settings, total: float) -> _Objective:
-    strength, l1_ratio = 1 / (settings.C * total), settings.l1_ratio
+    strength, l1_ratio = 1 / settings.C / total, settings.l1_ratio
     # Two classes are fitted as a softmax. Of all W with one difference of rows w = w1 − w0, ±w/2 has the least ‖W‖²,
     # ‖w‖²/2, and the least ‖W‖₁, ‖w‖₁: with the L2 penalty doubled this is exactly the fit of one row of weights.
     smooth = SoftmaxObjective(data, (2 if data.n_classes == 2 else 1) * (1 - l1_ratio) * strength)

@@ -169,8 +169,9 @@ class Model:
         >>> classes.tolist(), probs.round(3).tolist()
         ([['up', 'level']], [[0.95, 0.047]])
         """
-        if not 1 <= operator.index(k) <= self.n_classes:
+        if not hasattr(k, "__index__") or not 1 <= operator.index(k) <= self.n_classes:
             raise SettingError("k", k, f"a whole number from 1 to {self.n_classes}, the classes of the model")
+        k = operator.index(k)
         codes, log_probs = self._largest(self._rows(X), k, native.log_softmax)
         return self.classes[codes], np.exp(log_probs)
 

@@ -103,6 +103,8 @@ def label_entropy(p: Vector, w: Vector, tau: float) -> float:
 
     p (n,) are the labels' probabilities, w (n,) the rows' weights over their sum.
     """
+    if not tau < 1:
+        return 0.0  # of y alone, whose entropy is 0
     q = p + tau * (1 - p)
     return float(w @ (_plogp(q) - (1 - tau) * _plogp(p)) - (1 - tau) * math.log1p(-tau) * (w @ (1 - p)))
 

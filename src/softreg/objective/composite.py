@@ -71,7 +71,6 @@ class CompositeObjective:
             grad_W, s = self.split(at.grad)
             G = grad_W - smooth.l2 * W
             entropy, terms = mean_entropy(at.loss, G, s, W, b)
-            allowance = smooth.rounding * max(abs(point.value), terms)
             kept = shrinkage(G, self.l1)
             hoped = kept * entropy + (1 - kept) * at.loss  # what that step is worth at most
             if smooth.l2 > 0:
@@ -81,15 +80,16 @@ class CompositeObjective:
                 break
             if "means" not in smooth.__dict__:
                 passes += 2
+            allowance = smooth.allowance(theta, point.value, terms)
             before = best
             bound = dual_bound(entropy, G, s, smooth.means, smooth.l2, self.l1)
-            best = min(best, max(point.value - bound + allowance, 0.0))
+            best = min(best, max(point.value - bound, 0.0) + allowance, point.value)
             if best > wanted or wanted == math.inf:
                 p, w = smooth.label_probabilities(theta)
                 passes += 0.5
                 entropy = kept * entropy + label_entropy(p, w, 1 - kept)
                 bound = dual_bound(entropy, kept * G, kept * s, smooth.means, smooth.l2, self.l1)
-                best = min(best, max(point.value - bound + allowance, 0.0))
+                best = min(best, max(point.value - bound, 0.0) + allowance, point.value)
             if not best < 0.9 * before or best <= wanted < math.inf:
                 break
             theta, spent = smooth.balanced(theta, s, solve)

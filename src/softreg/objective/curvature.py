@@ -57,6 +57,7 @@ def products(
             out[:-1] += share_of_row * np.multiply.outer(shift, b_sums.reshape(m, K))
         out[:-1] += l2 * V[:-1]
         out[-1] = share_of_row * b_sums.reshape(m, K)
+        out[-1] -= out[-1].mean(axis=1, keepdims=True)  # a shift of all classes has no curvature
         return np.moveaxis(out, 1, 2).reshape(v.shape)
 
     return Curvature(product, passes, cost)
@@ -99,6 +100,7 @@ def dense(rows: Rows, data: Dataset, W: Matrix, b: Vector, l2: float, weight: fl
         x = np.ones((len(part), d + 1))
         x[:, :-1] = data.scale * data.X[part].astype(float) + data.shift
         p = probs[:, start : start + BLOCK_ROWS].astype(float)
+        p /= p.sum(axis=0)  # in float64: a shift of all classes has no curvature at all
         w = np.full(len(part), 1.0) if data.weights is None else data.weights[part]
         for j in range(K):
             for k in range(j + 1):

@@ -82,6 +82,7 @@ class SoftmaxObjective:
         share = 1 / weight if weight > 0 else 0.0
         grad = sums.grad  # finished in place: with many classes it is what memory goes to
         grad *= share
+        grad[-1] -= grad[-1].mean()  # a shift of all classes changes nothing; what is not 0 there is rounding
         for j in _spans(*W.shape):
             grad[:-1][j] *= _part(data.scale, j)
             if np.any(data.shift):
@@ -187,16 +188,26 @@ class SoftmaxObjective:
             W, b = self.split(theta)
             G = grad_W - self.l2 * W
             entropy, terms = mean_entropy(at.loss, G, s, W, b)
-            bound = point.value - dual_bound(entropy, G, s, self.means, self.l2)
-            bound += self.rounding * max(abs(point.value), terms)
+            bound = max(point.value - dual_bound(entropy, G, s, self.means, self.l2), 0.0)
+            bound = min(bound + self.allowance(theta, point.value, terms), point.value)  # the optimum is at least 0
             slow = not bound < 0.9 * best
-            best = min(best, max(bound, 0.0))
+            best = min(best, bound)
             if slow or attempt == MAX_BOUND_PASSES or best <= wanted < math.inf:
                 break
             theta, spent = self.balanced(theta, s, solve)
             at = self.evaluate(theta)
             passes += 1 + spent
         return Gap(best, passes)
+
+    def allowance(self, theta: Vector, value: float, terms: float) -> float:
+        """What rounding may have done to a bound: of the value, of `terms` that it is made of, and of the logits.
+
+        The last averages out over the rows. Logits are as large as for a class's mean row, with nothing cancelled.
+        """
+        W, b = self.split(theta)
+        means = np.abs(self.means.xy) / np.maximum(self.means.y, EPSILON)
+        largest = float(np.abs(b).max() + (means.max(axis=1) @ np.abs(W)).max())
+        return self.rounding * max(abs(value), terms, 4 * largest / math.sqrt(max(self.n_rows, 1)))
 
     def balanced(self, theta: Vector, s: Vector, solve: Callable[[Vector], Vector]) -> tuple[Vector, float]:
         """Return theta with less of s, the intercept's gradient, and the passes that it took."""

@@ -23,7 +23,7 @@ from softreg.solvers.search import Blind, backtrack
 
 __all__ = ["Newton", "NewtonState"]
 
-RIDGE = 64 * float(np.finfo(float).eps)  # relative to the diagonal: for directions without curvature
+RIDGE = 4 * float(np.finfo(float).eps)  # relative to the largest: less curvature than that is rounding's
 
 Solve = Callable[[Vector], Vector]
 
@@ -128,16 +128,27 @@ class Newton:
             passes = curvature.passes + products * curvature.passes_each
         found = backtrack(objective, state.theta, state.point, direction, objective.precision)
         if found is None:
-            if state.share < 1:
-                return self.step(objective, replace(state, share=1.0, passes=state.passes + passes))
-            return None
+            return self._other(objective, replace(state, passes=state.passes + passes))
         theta, point, length, trials, _ = found
         metric = point.grad if solve is None or not found.blind else solve(point.grad)
         blind = state.blind.after(found, float(point.grad @ metric))
         if blind.stalled:
-            return None
+            return self._other(objective, replace(state, passes=state.passes + passes + trials))
         share = min(1.0, 2 * state.share) if length < 1 else state.share
         return NewtonState(theta, point, solve, share, state.steps + 1, state.passes + passes + trials, blind)
+
+    def _other(self, objective: HessianObjective, state: NewtonState) -> NewtonState | None:
+        """Try the step again in another way, where there is one: from all data, and by conjugate gradients.
+
+        Columns far from 0 make a Hessian from which no exact step comes; its preconditioner is definite.
+        """
+        if state.solve is None:
+            again = replace(state, solve=objective.preconditioner(state.theta, coarse=False), blind=Blind())
+        elif state.share < 1:
+            again = replace(state, share=1.0)
+        else:
+            return None
+        return self.step(objective, again)
 
 
 def _conjugate_gradients(
@@ -165,18 +176,16 @@ def _conjugate_gradients(
 
 
 def _solved(H: Matrix, target: Vector) -> Vector:
-    """Solve H x = target, H positive semidefinite and the target in its range."""
+    """Solve H x = target, H positive semidefinite: x has nothing of the directions in which H has no curvature.
+
+    The target has nothing of them either, but for rounding, which would be divided by next to 0.
+    """
+    if not np.isfinite(H).all():
+        return np.full_like(target, math.nan)
     diagonal = np.diagonal(H).copy()
     diagonal[~(diagonal > 0)] = 1.0
     root = 1 / np.sqrt(diagonal)
-    scaled = H * np.outer(root, root)
-    ridge = RIDGE * len(H)
-    while math.isfinite(ridge):
-        try:
-            factor = np.linalg.cholesky(scaled + ridge * np.eye(len(H)))
-        except np.linalg.LinAlgError:
-            ridge *= 100
-            continue
-        half = np.linalg.solve(factor, root * target)
-        return np.asarray(root * np.linalg.solve(factor.T, half), float)
-    return np.full_like(target, math.nan)
+    eigenvalues, vectors = np.linalg.eigh(H * np.outer(root, root))
+    curved = eigenvalues > RIDGE * len(H) * max(eigenvalues[-1], 0.0)
+    part = vectors[:, curved]
+    return np.asarray(root * (part @ ((part.T @ (root * target)) / eigenvalues[curved])), float)
