@@ -196,22 +196,14 @@ std::pair<double, double> softmax_xent(ByClass<T> logits, In1<std::int32_t> labe
     return {total.loss, total.correct};
 }
 
-template <typename T>
-void softmax(ByClass<T> logits, std::size_t n) {
+// One of the kernels that work on columns of logits in place.
+template <typename T, auto kernel>
+void on_columns(ByClass<T> logits, std::size_t n) {
     const std::size_t K = logits.shape(0), ld = leading(logits);
     check((n + 15) / 16 * 16 <= logits.shape(1), "logits need a column for each row, up to a multiple of 16");
     check(K > 0 || n == 0, "there are no classes");
     nb::gil_scoped_release nogil;
-    kernels<T>().softmax(logits.data(), ld, n, K);
-}
-
-template <typename T>
-void log_softmax(ByClass<T> logits, std::size_t n) {
-    const std::size_t K = logits.shape(0), ld = leading(logits);
-    check((n + 15) / 16 * 16 <= logits.shape(1), "logits need a column for each row, up to a multiple of 16");
-    check(K > 0 || n == 0, "there are no classes");
-    nb::gil_scoped_release nogil;
-    kernels<T>().log_softmax(logits.data(), ld, n, K);
+    (kernels<T>().*kernel)(logits.data(), ld, n, K);
 }
 
 template <typename T>
@@ -341,8 +333,8 @@ void bind(nb::module_ &m) {
           "z"_a.noconvert());
     m.def("backward_packed", &backward_packed<T>, "packed"_a.noconvert(), "m"_a, "z"_a.noconvert(),
           "gradient"_a.noconvert());
-    m.def("softmax", &softmax<T>, "logits"_a.noconvert(), "n"_a);
-    m.def("log_softmax", &log_softmax<T>, "logits"_a.noconvert(), "n"_a);
+    m.def("softmax", &on_columns<T, &softreg::Kernels<T>::softmax>, "logits"_a.noconvert(), "n"_a);
+    m.def("log_softmax", &on_columns<T, &softreg::Kernels<T>::log_softmax>, "logits"_a.noconvert(), "n"_a);
     m.def("largest", &largest<T>, "logits"_a.noconvert(), "classes"_a.noconvert(), "values"_a.noconvert());
     m.def("softmax_change", &softmax_change<T>, "probs"_a.noconvert(), "change"_a.noconvert(),
           "weights"_a.noconvert().none(), "rows"_a.noconvert().none(), "begin"_a, "end"_a);

@@ -1,6 +1,7 @@
 // One instruction set's table. CMake compiles this file once for each, with its flags and SOFTREG_ISA naming it.
 
 #include "dense.hpp"
+#include "packed.hpp"
 #include "table.hpp"
 
 #define SOFTREG_TEXT_(x) #x

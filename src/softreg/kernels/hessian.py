@@ -31,28 +31,35 @@ Vector = NDArray[np.float64]
 
 def probabilities(rows: Rows, W: Vector, b: Vector, n_threads: int | None = None) -> NDArray[Any]:
     """Probabilities (K, n) in the arithmetic type: half a pass. W and b are folded already."""
-    classes = Classes.of(rows, W, b)
-    probs = np.empty((len(b), len(rows)), classes.W.dtype)
-    for _ in in_order(lambda span: _probabilities(rows, classes, *span, probs), chunks(len(rows)), n_threads):
-        pass
-    return probs
+    return _columns(rows, W, b, n_threads, softmax=True)
 
 
 def logits(rows: Rows, W: Vector, b: Vector, n_threads: int | None = None) -> NDArray[Any]:
     """Logits (K, n) in the arithmetic type: half a pass. W and b are folded already."""
+    return _columns(rows, W, b, n_threads, softmax=False)
+
+
+def _columns(rows: Rows, W: Vector, b: Vector, n_threads: int | None, *, softmax: bool) -> NDArray[Any]:
     classes = Classes.of(rows, W, b)
-    z = np.empty((len(b), len(rows)), classes.W.dtype)
+    columns = np.empty((len(b), len(rows)), classes.W.dtype)
 
     def chunk(span: tuple[int, int]) -> None:
-        at = span[0]
-        for _, begin, end, part in blocks(rows, classes, *span):
-            m = end - begin
-            z[:, at : at + m] = part[:, :m]
-            at += m
+        _write(rows, classes, *span, columns[:, slice(*span)], softmax=softmax)
 
     for _ in in_order(chunk, chunks(len(rows)), n_threads):
         pass
-    return z
+    return columns
+
+
+def _write(rows: Rows, classes: Classes, begin: int, end: int, columns: NDArray[Any], *, softmax: bool) -> None:
+    """Write logits of rows begin to end, or their probabilities, into the columns (K, end − begin)."""
+    at = 0
+    for _, start, stop, z in blocks(rows, classes, begin, end):
+        m = stop - start
+        if softmax:
+            native.softmax(z, m)
+        columns[:, at : at + m] = z[:, :m]
+        at += m
 
 
 def softmax_columns(z: NDArray[Any], delta: Vector, n_threads: int | None = None) -> NDArray[Any]:
@@ -71,16 +78,6 @@ def softmax_columns(z: NDArray[Any], delta: Vector, n_threads: int | None = None
     for _ in in_order(chunk, chunks(n), n_threads):
         pass
     return probs
-
-
-def _probabilities(rows: Rows, classes: Classes, begin: int, end: int, probs: NDArray[Any], first: int = 0) -> None:
-    """Write those of rows begin to end into the columns of `probs`, of which the first is row `first`'s."""
-    at = begin - first
-    for _, start, stop, z in blocks(rows, classes, begin, end):
-        m = stop - start
-        native.softmax(z, m)
-        probs[:, at : at + m] = z[:, :m]
-        at += m
 
 
 def curvature(
@@ -137,5 +134,5 @@ def _spans(
     for start in range(begin, end, SPAN_ROWS):
         stop = min(start + SPAN_ROWS, end)
         p = np.empty((len(point.b), stop - start), point.W.dtype)
-        _probabilities(rows, point, start, stop, p, start)
+        _write(rows, point, start, stop, p, softmax=True)
         yield start, stop, p

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from softreg.data import Dataset
 from softreg.kernels import Rows, curvature, fold, probabilities
+from softreg.objective.sample import drawn
 from softreg.protocols import Curvature, Matrix, Vector
 
 __all__ = ["dense", "products"]
@@ -79,14 +80,12 @@ def _drawn(rows: Rows, probs: NDArray[np.floating], m: int) -> tuple[Rows, NDArr
     index = np.arange(len(rows)) if rows.index is None else rows.index
     w = np.ones(len(rows)) if rows.weights is None else rows.weights[index]
     h = w * np.maximum(1 - np.einsum("ki,ki->i", probs, probs), 0)
-    reached = np.cumsum(h)
-    if not reached[-1] > 0:
+    which, shares = drawn(h, m)
+    if not len(which):
         return rows, probs
-    points = np.searchsorted(reached, (np.arange(m) + 0.5) * (reached[-1] / m))
-    drawn, times = np.unique(np.minimum(points, len(h) - 1), return_counts=True)
     weights = np.zeros(len(rows.X))
-    weights[index[drawn]] = times * w[drawn] * (reached[-1] / m) / h[drawn]
-    return Rows(rows.X, rows.y, weights, index[drawn], rows.precise), np.ascontiguousarray(probs[:, drawn])
+    weights[index[which]] = shares * w[which] / h[which]
+    return Rows(rows.X, rows.y, weights, index[which], rows.precise), np.ascontiguousarray(probs[:, which])
 
 
 def dense(rows: Rows, data: Dataset, W: Matrix, b: Vector, l2: float, weight: float, n_threads: int | None) -> Matrix:

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from softreg.errors import SettingError
-from softreg.protocols import Point, PreconditionedObjective, Vector
+from softreg.protocols import PreconditionedObjective, Vector
 from softreg.solvers.checks import whole
 from softreg.solvers.search import Blind, backtrack
+from softreg.solvers.state import PointState
 
 __all__ = ["LBFGS", "LBFGSState"]
 
@@ -28,11 +29,9 @@ Pair = tuple[Vector, Vector, float, float]  # s, y, sᵀy, yᵀM⁻¹y
 
 
 @dataclass(frozen=True, eq=False)
-class LBFGSState:
+class LBFGSState(PointState):
     """Theta, what is known there, and the curvature seen on the way."""
 
-    theta: Vector
-    point: Point
     solve: Callable[[Vector], Vector]  # v ↦ M⁻¹ v
     steps: int = 0
     passes: float = 1.0
@@ -42,21 +41,6 @@ class LBFGSState:
     def newton(self, v: Vector) -> Vector:
         """Return H v, H what is known of the inverse Hessian."""
         return _two_loop(v, self.pairs, self.solve)
-
-    @property
-    def value(self) -> float:
-        """Loss + penalty."""
-        return self.point.value
-
-    @property
-    def loss(self) -> float:
-        """Weighted mean cross-entropy."""
-        return self.point.loss
-
-    @property
-    def accuracy(self) -> float:
-        """On the training rows."""
-        return self.point.accuracy
 
     @property
     def grad_norm(self) -> float:

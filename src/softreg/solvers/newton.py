@@ -17,9 +17,10 @@ from typing import ClassVar
 import numpy as np
 
 from softreg.errors import SettingError
-from softreg.protocols import HessianObjective, Matrix, Point, Vector
+from softreg.protocols import HessianObjective, Matrix, Vector
 from softreg.solvers.checks import real, whole
 from softreg.solvers.search import Blind, backtrack
+from softreg.solvers.state import PointState
 
 __all__ = ["Newton", "NewtonState"]
 
@@ -29,11 +30,9 @@ Solve = Callable[[Vector], Vector]
 
 
 @dataclass(frozen=True, eq=False)
-class NewtonState:
+class NewtonState(PointState):
     """Theta, what is known there, and how the next step is to be found."""
 
-    theta: Vector
-    point: Point
     solve: Solve | None = None  # v ↦ M⁻¹ v; None where the Hessian itself is solved with
     share: float = 1.0
     steps: int = 0
@@ -43,21 +42,6 @@ class NewtonState:
     def newton(self, v: Vector) -> Vector:
         """Return what is known of H⁻¹ v."""
         return v if self.solve is None else self.solve(v)
-
-    @property
-    def value(self) -> float:
-        """Loss + penalty."""
-        return self.point.value
-
-    @property
-    def loss(self) -> float:
-        """Weighted mean cross-entropy."""
-        return self.point.loss
-
-    @property
-    def accuracy(self) -> float:
-        """On the training rows."""
-        return self.point.accuracy
 
     @property
     def grad_norm(self) -> float:

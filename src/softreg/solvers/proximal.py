@@ -23,6 +23,7 @@ from softreg.protocols import CompositeObjective, Facet, Point, Vector
 from softreg.solvers.checks import real, whole
 from softreg.solvers.quadratic import conjugate_gradients, least_subgradient, minimum
 from softreg.solvers.search import Blind, backtrack
+from softreg.solvers.state import PointState
 
 __all__ = ["Proximal", "ProximalState"]
 
@@ -60,11 +61,9 @@ class _Model:
 
 
 @dataclass(frozen=True, eq=False)
-class ProximalState:
+class ProximalState(PointState):
     """Theta, what is known there, and the model of how it curves."""
 
-    theta: Vector
-    point: Point  # its gradient is that of the smooth part
     grad_norm: float  # of the least subgradient of value
     strength: float  # times the penalty is what the next step minimises; 1 in the end
     model: _Model | None = None  # None where it is to be made anew
@@ -81,21 +80,6 @@ class ProximalState:
         result = np.zeros_like(v)
         result[index], _ = conjugate_gradients(self.model.product, v[index], self.model.facet.solver(free), free)
         return result
-
-    @property
-    def value(self) -> float:
-        """Loss + penalty."""
-        return self.point.value
-
-    @property
-    def loss(self) -> float:
-        """Weighted mean cross-entropy."""
-        return self.point.loss
-
-    @property
-    def accuracy(self) -> float:
-        """On the training rows."""
-        return self.point.accuracy
 
 
 @dataclass(frozen=True)

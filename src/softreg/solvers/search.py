@@ -47,9 +47,7 @@ class Blind:
         return self.since >= PATIENCE
 
 
-def backtrack(
-    objective: Objective, theta: Vector, point: Point, direction: Vector, precision: float, longest: float = 1.0
-) -> Found | None:
+def backtrack(objective: Objective, theta: Vector, point: Point, direction: Vector, precision: float) -> Found | None:
     """Shorten the step until it is acceptable, by the parabola through what is known; None where nothing is.
 
     A fall that would be lost in the noise, DOUBT times `precision`, the relative rounding of a value, is not searched
@@ -58,7 +56,7 @@ def backtrack(
     """
     slope = float(direction @ point.grad)
     noise = DOUBT * precision * abs(point.value)
-    t = longest
+    t = 1.0
     for trial in range(1, MAX_TRIALS + 1):
         if not slope < 0:  # true for nan
             return None
