@@ -294,7 +294,7 @@ std::tuple<double, double, double, double> sgd(Features X, Rows rows, In1<std::i
                                                In1<double> scale, In1<double> shift, Bytes scratch, Out2<T> folded,
                                                Out1<T> bias, Out2<double> W, Out1<double> b, Out1<double> bias_sums,
                                                double momentum, std::optional<Out2<double>> velocity,
-                                               std::optional<Out1<double>> bias_velocity) {
+                                               std::optional<Out1<double>> bias_velocity, bool intercept) {
     const std::size_t n = rows ? rows->shape(0) : X.shape(0);
     const Source from = source<T>(X, rows, 0, n);
     const std::size_t K = b.shape(0);
@@ -309,7 +309,7 @@ std::tuple<double, double, double, double> sgd(Features X, Rows rows, In1<std::i
     bool shifted = false;
     for (std::size_t j = 0; j < from.d; ++j) shifted = shifted || shift.data()[j] != 0.0;
     nb::gil_scoped_release nogil;
-    const softreg::Step step{rate, mean_weight, l2, scale.data(), shift.data(), shifted, momentum,
+    const softreg::Step step{rate, mean_weight, l2, scale.data(), shift.data(), shifted, intercept, momentum,
                              velocity ? velocity->data() : nullptr, bias_velocity ? bias_velocity->data() : nullptr};
     const softreg::SgdSums sums = kernels<T>().sgd(from, all, batch, step, K, scratch.data(), folded.data(), bias.data(),
                                                    W.data(), b.data(), bias_sums.data());
@@ -322,7 +322,7 @@ void bind(nb::module_ &m) {
           "weights"_a.noconvert().none(), "batch"_a, "rate"_a, "mean_weight"_a, "l2"_a, "scale"_a.noconvert(),
           "shift"_a.noconvert(), "scratch"_a.noconvert(), "folded"_a.noconvert(), "bias"_a.noconvert(), "W"_a.noconvert(),
           "b"_a.noconvert(), "bias_sums"_a.noconvert(), "momentum"_a = 0.0, "velocity"_a.noconvert().none() = nb::none(),
-          "bias_velocity"_a.noconvert().none() = nb::none());
+          "bias_velocity"_a.noconvert().none() = nb::none(), "intercept"_a = true);
     m.def("fused", &fused<T>, "X"_a.noconvert(), "rows"_a.noconvert().none(), "labels"_a.noconvert(),
           "weights"_a.noconvert().none(), "begin"_a, "end"_a, "W"_a.noconvert(), "bias"_a.noconvert(),
           "scratch"_a.noconvert(), "sums"_a.noconvert(), "bias_sums"_a.noconvert());

@@ -215,7 +215,7 @@ SgdSums sgd(const Source &X, const Labels &labels, std::size_t batch, const Step
                 const double g = step.scale[j] * static_cast<double>(scratch.gradient[k * dp + j]) + step.shift[j] * bias_sums[k];
                 W[k * d + j] -= share * g + pull * W[k * d + j];
             }
-            b[k] -= share * bias_sums[k];
+            if (step.intercept) b[k] -= share * bias_sums[k];
         }
         for (std::size_t k = 0; k < K && rolling; ++k) {
             for (std::size_t j = 0; j < d; ++j) {
@@ -225,7 +225,7 @@ SgdSums sgd(const Source &X, const Labels &labels, std::size_t batch, const Step
                 W[k * d + j] -= step.rate * velocity;
             }
             step.bias_velocity[k] = step.momentum * step.bias_velocity[k] + share * bias_sums[k];
-            b[k] -= step.rate * step.bias_velocity[k];
+            if (step.intercept) b[k] -= step.rate * step.bias_velocity[k];
         }
         sums.loss += here.loss;
         sums.correct += here.correct;

@@ -43,6 +43,7 @@ struct Step {
     double rate, mean_weight, l2;
     const double *scale, *shift;  // (d,) each
     bool shifted;                 // whether any shift is not 0
+    bool intercept;  // whether b moves
     double momentum;
     double *velocity, *bias_velocity;  // (K, d) and (K,), carried on; null without momentum
 };

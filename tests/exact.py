@@ -13,7 +13,9 @@ __all__ = ["optimum"]
 
 
 @functools.cache
-def optimum(data: Dataset, l2: float, l1: float = 0.0, signs: tuple[int, ...] | None = None) -> Any:
+def optimum(
+    data: Dataset, l2: float, l1: float = 0.0, signs: tuple[int, ...] | None = None, intercept: bool = True
+) -> Any:
     """Solve by Newton's method in 40 digits, with b's free direction held by a tiny pull towards 0.
 
     With an L1 penalty, `signs` are those of W: that they are the optimum's is proved by the gradient there.
@@ -22,7 +24,7 @@ def optimum(data: Dataset, l2: float, l1: float = 0.0, signs: tuple[int, ...] | 
     X = (data.scale * data.X.astype(float) + data.shift).tolist()
     w = [1.0] * n if data.weights is None else data.weights.tolist()
     with mpmath.workdps(40):
-        rows = [[mpmath.mpf(v) for v in row] + [mpmath.mpf(1)] for row in X]
+        rows = [[mpmath.mpf(v) for v in row] + [mpmath.mpf(int(intercept))] for row in X]
         total = mpmath.fsum(w)
         size = (d + 1) * K
         slopes = [mpmath.mpf(l1) * sign for sign in signs or [0] * (d * K)] + [mpmath.mpf(0)] * K

@@ -421,7 +421,8 @@ def test_the_help_shows_the_defaults_that_are_used() -> None:
     defaults["max-steps"] = "the solver's own number"
     assert set(shown) == set(defaults) - {"period"}
     for option, value in shown.items():
-        assert (float(value) if isinstance(defaults[option], (int, float)) else value) == defaults[option], option
+        number = isinstance(defaults[option], (int, float)) and not isinstance(defaults[option], bool)
+        assert float(value) == defaults[option] if number else value == str(defaults[option]), option
 
 
 def test_version() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from exact import optimum
 from problems import SOLVERS, dataset
-from softreg import LBFGS, SGD, Dataset, Settings, Status, fit
+from softreg import LBFGS, SGD, Dataset, Proximal, Settings, Status, fit
 from softreg.objective import SoftmaxObjective, intercept
 from softreg.objective import preconditioner as preconditioners
 from softreg.solvers import minimise
@@ -57,6 +58,37 @@ def test_converged_means_what_it_says(data: Dataset, l2: float, solver: Any) -> 
         value = solution.history["value"][-1]
         assert solution.status is Status.CONVERGED
         assert value - best <= solution.gap <= tol * value
+
+
+@pytest.mark.parametrize("solver", CONVERGING)
+@pytest.mark.parametrize(("data", "l2"), PROBLEMS[1:])
+def test_without_an_intercept_the_certificate_holds_too(data: Dataset, l2: float, solver: Any) -> None:
+    C = (2 if data.n_classes == 2 else 1) / (l2 * (data.n_rows if data.weights is None else data.weights.sum()))
+    best = float(optimum(data, l2, intercept=False))
+    model, solution = fit(data, Settings(solver, C=C, tol=1e-6, fit_intercept=False))
+    assert solution.status is Status.CONVERGED
+    assert solution.value - best <= solution.gap <= 1e-6 * solution.value
+    np.testing.assert_array_equal(model.b, 0)
+
+
+@pytest.mark.parametrize(
+    ("solver", "C", "l1_ratio"),
+    [
+        (Proximal(), 1.0, 0.5),
+        (SGD(0.05, 7, momentum=0.5), 1.0, 0.0),
+        *((param.values[0], C, 0.0) for param in CONVERGING for C in (math.inf, 1.0)),
+    ],
+)
+def test_without_an_intercept_there_is_none(solver: Any, C: float, l1_ratio: float) -> None:
+    data = dataset(1, n=200, shift=1.0)
+    settings = Settings(solver, C=C, l1_ratio=l1_ratio, tol=1e-8, max_steps=200, fit_intercept=False)
+    model, solution = fit(data, settings)
+    np.testing.assert_array_equal(model.b, 0)
+    if isinstance(solver, SGD) or l1_ratio:
+        return
+    objective = SoftmaxObjective(data, 1 / (C * data.n_rows))
+    grad, _ = objective.split(objective.evaluate(solution.theta).grad)
+    assert np.abs(grad).max() < 1e-5
 
 
 @pytest.mark.parametrize("solver", CONVERGING)

@@ -29,6 +29,7 @@ def steps(
     l2: float,
     momentum: float,
     velocity: tuple[NDArray[Any], NDArray[Any]] | None,
+    intercept: bool,
 ) -> tuple[float, float, float, float]:
     """Step W and b, and the velocity, in place as the kernel does: its definition."""
     index = np.arange(len(rows.y)) if rows.index is None else rows.index
@@ -45,7 +46,8 @@ def steps(
         for parameter, part, v in zip((W, b), g, velocity or g, strict=True):
             if velocity is not None:
                 v[...] = momentum * v + part
-            parameter -= rate * v
+            if parameter is W or intercept:
+                parameter -= rate * v
     return loss, correct, weight, penalty
 
 
@@ -68,7 +70,7 @@ def test_an_epoch_in_the_kernel_is_its_steps_written_out(
     W_, b_ = W.copy(), b.copy()
     velocity = None if momentum is None else (rng.normal(size=(d, K)), rng.normal(size=K))
     how: dict[str, Any] = {"batch": batch, "rate": 0.1, "mean_weight": 1.25, "l2": 0.5 if picked else 0.0}
-    how["momentum"] = momentum or 0.0
+    how["momentum"], how["intercept"] = momentum or 0.0, not (picked and K == 10)
     velocity_ = velocity and (velocity[0].copy(), velocity[1].copy())
     expected = steps(rows, W_, b_, scale, shift, **how, velocity=velocity_)
     figures = kernels.sgd(rows, W, b, scale, shift, **how, velocity=velocity)

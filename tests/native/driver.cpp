@@ -103,7 +103,8 @@ void sgd(Call &call) {
     for (std::size_t j = 0; j < X.d; ++j) shifted = shifted || shift[j] != 0.0;
     double *velocity = call.given(17) ? call.out<double>(17) : nullptr;
     double *bias_velocity = call.given(18) ? call.out<double>(18) : nullptr;
-    const Step step{call.real(5), call.real(6), call.real(7), scale, shift, shifted, call.real(16), velocity, bias_velocity};
+    const Step step{call.real(5), call.real(6), call.real(7), scale, shift, shifted, call.integer(19) != 0, call.real(16),
+                    velocity, bias_velocity};
     const SgdSums sums = kernels<T>().sgd(X, call.labels(2, 3, 1), call.integer(4), step, call.length(14),
                                           call.own<unsigned char>(10), call.own<T>(11), call.own<T>(12),
                                           call.out<double>(13), call.out<double>(14), call.own<double>(15));

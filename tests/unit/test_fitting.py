@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,29 @@ import pytest
 
 from problems import DTYPES, dataset
 from softreg import LBFGS, SGD, Dataset, Model, Score, Settings, Status, fit
-from softreg.errors import DataError, FitError, FitInterrupted, SettingError
+from softreg.errors import DataError, FitError, FitInterrupted, SettingError, ShapeError
 from softreg.objective import SoftmaxObjective
 from softreg.solvers import Step, minimise
 
 QUICK = Settings(solver=SGD(batch_size=8), max_steps=3)
+
+
+@pytest.mark.parametrize("units", [{}, {"scale": 0.5, "shift": -2.0}, {"scale": np.array([0.1, 2.0, 3.0])}])
+def test_a_fit_from_the_optimum_has_nothing_left_to_do(units: dict[str, Any]) -> None:
+    data = dataset(1, n=100, d=3)
+    model, first = fit(data, Settings("lbfgs", C=math.inf, tol=1e-9))
+    scaled = Dataset(data.X, data.y, data.classes, **units)
+    again, second = fit(scaled, Settings("lbfgs", C=math.inf, tol=1e-9, max_steps=1), start=model)
+    assert second.value == pytest.approx(first.value, rel=1e-12)
+    np.testing.assert_allclose(again.predict_proba(data.X), model.predict_proba(data.X), atol=1e-6)
+
+
+def test_a_model_to_start_from_must_fit_the_data() -> None:
+    model, _ = fit(dataset(1, d=3), Settings(max_steps=1))
+    with pytest.raises(ShapeError, match=r"start\.W has shape \(3, 4\)"):
+        fit(dataset(1), Settings("lbfgs"), start=model)
+    with pytest.raises(DataError, match="other classes"):
+        fit(dataset(1, d=3, K=3), Settings("lbfgs"), start=model)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

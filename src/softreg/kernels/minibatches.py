@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,10 +29,12 @@ def sgd(
     l2: float,
     momentum: float = 0.0,
     velocity: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+    intercept: bool = True,
 ) -> tuple[float, float, float, float] | None:
     """Take minibatch steps through the rows in their order without leaving the kernel.
 
-    W and b are stepped in place, and so is the velocity, of their shapes, where there is one.
+    W and b are stepped in place, and so is the velocity, of their shapes, where there is one. Without an intercept b
+    stays as it is.
     Returns the sums of losses, of right labels, of weights, and of weight times penalty; None where this kernel is not
     made for the data: many classes, long batches, or a type of X that must be converted.
     """
@@ -41,7 +45,7 @@ def sgd(
     index = np.arange(len(rows)) if part.index is None else part.index
     d = len(W)
     stepped, b_stepped, b_sums = np.ascontiguousarray(W.T), b.copy(), np.empty(len(b))
-    rolling = (None, None) if velocity is None else (velocity[0].T.copy(), velocity[1].copy())
+    rolling: tuple[Any, Any] = (None, None) if velocity is None else (velocity[0].T.copy(), velocity[1].copy())
     every_scale = np.ascontiguousarray(np.broadcast_to(scale, d), dtype=float)
     every_shift = np.ascontiguousarray(np.broadcast_to(shift, d), dtype=float)
     scratch = classes.scratch()
@@ -67,6 +71,7 @@ def sgd(
             b_sums,
             momentum,
             *rolling,
+            intercept,
         )
     W[...], b[...] = stepped.T, b_stepped
     if velocity is not None and rolling[0] is not None:

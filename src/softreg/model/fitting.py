@@ -11,12 +11,12 @@ import numpy as np
 
 from softreg.data import Dataset
 from softreg.errors import DataError, FitInterrupted, SettingError, ShapeError
-from softreg.kernels import one_blas_thread
+from softreg.kernels import fold, one_blas_thread
 from softreg.model import overflow
 from softreg.model.choice import choose
 from softreg.model.model import Model, Score
 from softreg.objective import CompositeObjective, SoftmaxObjective, separation
-from softreg.protocols import Gap, Separation, Vector
+from softreg.protocols import Gap, Matrix, Separation, Vector
 from softreg.solvers import SGD, SOLVERS, Answer, Proximal, Solution, Solver, Status, Step, minimise
 from softreg.solvers.checks import real, whole
 
@@ -43,6 +43,8 @@ class Settings:
         0 for L2 alone, 1 for L1 alone, between them an elastic net; above 0 the solver is Proximal() or "auto".
     tol : float
         Relative gap to the optimum that ends a converging solver, once it is certified.
+    fit_intercept : bool
+        Whether there is a bias b for each class; else it is 0.
     init_std : float
         W starts from normal noise of this deviation, b from 0. A solver that converges starts from 0: where it ends
         does not depend on it.
@@ -55,6 +57,7 @@ class Settings:
     C: float = math.inf
     l1_ratio: float = 0.0
     tol: float = 1e-4
+    fit_intercept: bool = True
     init_std: float = 0.01
     seed: int = 0
 
@@ -104,6 +107,7 @@ def fit(
     data: Dataset,
     settings: Settings | None = None,
     *,
+    start: Model | None = None,
     validation: Dataset | None = None,
     callback: Callable[[Step, Score | None], Answer] | None = None,
 ) -> tuple[Model, Solution]:
@@ -113,6 +117,8 @@ def fit(
     ----------
     data : Dataset
     settings : Settings, optional
+    start : Model, optional
+        Where to start: the parameters of this model, of the same features and classes. Its scale and shift may differ.
     validation : Dataset, optional
         Scored after each step, for the history and the callback; the fit itself never sees it.
     callback : callable, optional
@@ -158,6 +164,11 @@ def fit(
             raise ShapeError("validation", validation.X.shape, f"(rows, {data.n_features}), as the data")
         if not np.array_equal(validation.classes, data.classes):
             raise DataError("the validation data has other classes than the data, or in another order")
+    if start is not None:
+        if start.n_features != data.n_features:
+            raise ShapeError("start.W", start.W.shape, f"({data.n_features}, {data.n_classes}), as the data")
+        if not np.array_equal(start.classes, data.classes):
+            raise DataError("the model to start from has other classes than the data, or in another order")
     if data.n_rows == 0:
         raise DataError("the data has no rows: there is nothing to fit")
     if data.weights is not None and not data.weights.any():
@@ -184,14 +195,14 @@ def fit(
         return objective.gap(state.theta, state.point, wanted, state.newton)
 
     def separated(objective: SoftmaxObjective, state: Any, moved: Vector | None) -> Separation | None:
-        return separation.find(objective.data, objective.rows, state.theta, moved)
+        return separation.find(objective.data, objective.rows, state.theta, moved, settings.fit_intercept)
 
-    start = _start(objective, settings)
+    theta = _start(objective, settings, start)
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):  # an overflow is told by the status
         solution = minimise(
             objective,
             solver,
-            start,
+            theta,
             max_steps=settings.max_steps or 0,
             finer=objective.finer() if settings.converges else None,
             certify=certify if settings.converges else None,
@@ -200,7 +211,7 @@ def fit(
             callback=on_step,
         )
         smooth = objective.smooth if isinstance(objective, CompositeObjective) else objective
-        overflow.explain(smooth, start, solution)
+        overflow.explain(smooth, theta, solution)
     solution = replace(solution, chosen=chosen)
     model = _model(data, objective, solution.theta, settings, solution, scores)
     if solution.status is Status.INTERRUPTED:
@@ -218,18 +229,37 @@ def _objective(data: Dataset, settings: Settings, total: float) -> _Objective:
     strength, l1_ratio = 1 / settings.C / total, settings.l1_ratio
     # Two classes are fitted as a softmax. Of all W with one difference of rows w = w1 − w0, ±w/2 has the least ‖W‖²,
     # ‖w‖²/2, and the least ‖W‖₁, ‖w‖₁: with the L2 penalty doubled this is exactly the fit of one row of weights.
-    smooth = SoftmaxObjective(data, (2 if data.n_classes == 2 else 1) * (1 - l1_ratio) * strength)
+    smooth = SoftmaxObjective(
+        data, (2 if data.n_classes == 2 else 1) * (1 - l1_ratio) * strength, intercept=settings.fit_intercept
+    )
     return CompositeObjective(smooth, l1_ratio * strength) if l1_ratio * strength > 0 else smooth
 
 
-def _start(objective: _Objective, settings: Settings) -> Vector:
+def _start(objective: _Objective, settings: Settings, model: Model | None) -> Vector:
     theta = np.zeros(objective.size)
+    if model is not None:
+        data = (objective.smooth if isinstance(objective, CompositeObjective) else objective).data
+        W, b = objective.split(theta)
+        W[...], b[...] = _rescaled(model, data)
+        if not settings.fit_intercept:
+            b[...] = 0.0
+        return theta
     if settings.converges:  # noise on a column of large values would be logits that no step can leave
         return theta
     W, _ = objective.split(theta)
     # Entry 0 of the seed's sequence; the solver's epochs take 1, 2, …
     W[...] = np.random.default_rng((settings.seed, 0)).normal(scale=settings.init_std, size=W.shape)
     return theta
+
+
+def _rescaled(model: Model, data: Dataset) -> tuple[Matrix, Vector]:
+    """W and b of a model in the units of the data: (scale · X + shift) W + b gives the same logits."""
+    if np.array_equal(model.scale, data.scale) and np.array_equal(model.shift, data.shift):
+        return model.W, model.b
+    W, b = fold(model.W, model.b, model.scale, model.shift)  # on X as it is
+    scale = np.broadcast_to(data.scale, data.n_features)[:, None]
+    W = np.divide(W, scale, out=np.zeros_like(W), where=scale != 0)
+    return W, b - np.broadcast_to(data.shift, data.n_features) @ W
 
 
 def _model(

@@ -90,7 +90,7 @@ class CompositeObjective:
                 entropy = kept * entropy + label_entropy(p, w, 1 - kept)
                 bound = dual_bound(entropy, kept * G, kept * s, smooth.means, smooth.l2, self.l1)
                 best = min(best, max(point.value - bound, 0.0) + allowance, point.value)
-            if not best < 0.9 * before or best <= wanted < math.inf:
+            if not best < 0.9 * before or best <= wanted < math.inf or not s.any():
                 break
             theta, spent = smooth.balanced(theta, s, solve)
             at = smooth.evaluate(theta)

@@ -21,7 +21,15 @@ BLOCK_ROWS = 1024
 
 
 def products(
-    rows: Rows, data: Dataset, W: Matrix, b: Vector, l2: float, weight: float, share: float, n_threads: int | None
+    rows: Rows,
+    data: Dataset,
+    W: Matrix,
+    b: Vector,
+    l2: float,
+    weight: float,
+    share: float,
+    n_threads: int | None,
+    intercept: bool = True,
 ) -> Curvature:
     """Return the products with the Hessian at W, b.
 
@@ -59,6 +67,7 @@ def products(
         out[:-1] += l2 * V[:-1]
         out[-1] = share_of_row * b_sums.reshape(m, K)
         out[-1] -= out[-1].mean(axis=1, keepdims=True)  # a shift of all classes has no curvature
+        out[-1] *= intercept
         return np.moveaxis(out, 1, 2).reshape(v.shape)
 
     return Curvature(product, passes, cost)
@@ -88,7 +97,16 @@ def _drawn(rows: Rows, probs: NDArray[np.floating], m: int) -> tuple[Rows, NDArr
     return Rows(rows.X, rows.y, weights, index[which], rows.precise), np.ascontiguousarray(probs[:, which])
 
 
-def dense(rows: Rows, data: Dataset, W: Matrix, b: Vector, l2: float, weight: float, n_threads: int | None) -> Matrix:
+def dense(
+    rows: Rows,
+    data: Dataset,
+    W: Matrix,
+    b: Vector,
+    l2: float,
+    weight: float,
+    n_threads: int | None,
+    intercept: bool = True,
+) -> Matrix:
     """Return the Hessian, ((d + 1)·K, (d + 1)·K): n ((d + 1) K)² operations, in blocks of rows."""
     d, K = W.shape
     probs = probabilities(rows, *fold(W, b, data.scale, data.shift), n_threads)
@@ -96,7 +114,7 @@ def dense(rows: Rows, data: Dataset, W: Matrix, b: Vector, l2: float, weight: fl
     H = np.zeros((d + 1, K, d + 1, K))
     for start in range(0, len(index), BLOCK_ROWS):
         part = index[start : start + BLOCK_ROWS]
-        x = np.ones((len(part), d + 1))
+        x = np.full((len(part), d + 1), float(intercept))
         x[:, :-1] = data.scale * data.X[part].astype(float) + data.shift
         p = probs[:, start : start + BLOCK_ROWS].astype(float)
         p /= p.sum(axis=0)  # in float64: a shift of all classes has no curvature at all

@@ -36,6 +36,7 @@ def make(
     l2: float,
     index: NDArray[np.int64],
     n_threads: int | None,
+    intercept: bool = True,
 ) -> Facet:
     """Return what is known of the Hessian at W, b for the coordinates in index."""
     d, K = W.shape
@@ -53,7 +54,7 @@ def make(
     features, classes = np.divmod(index[order], K)
     ends = np.searchsorted(classes, np.arange(K + 1))
     groups = [slice(start, stop) for start, stop in itertools.pairwise(ends) if start < stop]
-    sample = Sample(data, looked)
+    sample = Sample(data, looked, intercept)
     ridge = np.where(features < d, l2, 0.0)
     B = _matrix(sample, which, w, p, features, classes, groups, n_threads)
     if not np.isfinite(B).all():  # values whose squares overflow float32

@@ -52,6 +52,7 @@ def make(
     *,
     coarse: bool,
     n_threads: int | None,
+    intercept: bool = True,
 ) -> Solve:
     """Return v ↦ M⁻¹ v at the parameters W, b; theta's order, (d + 1) · K."""
     d, K = W.shape
@@ -60,7 +61,7 @@ def make(
     p = probabilities(Rows(data.X, data.y, None, rows), *fold(W, b, data.scale, data.shift), n_threads)
     w = np.ones(len(rows)) if data.weights is None else data.weights[rows]
     w = w / w.sum() if w.any() else np.full(len(rows), 1 / len(rows))
-    sample = Sample(data, rows)
+    sample = Sample(data, rows, intercept)
     epsilon = float(np.finfo(sample.arithmetic).eps)
     if (d + 1) ** 2 * 8 > MAX_BYTES:
         return _diagonal(sample, p, w, l2)

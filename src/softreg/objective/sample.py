@@ -1,4 +1,7 @@
-"""Some of the rows, drawn in proportion to their part in a sum Σ_i h_i x_i x_iᵀ, x_i = (scale · X_i + shift, 1)."""
+"""Some of the rows, drawn in proportion to their part in a sum Σ_i h_i x_i x_iᵀ, x_i = (scale · X_i + shift, 1).
+
+Without an intercept the last entry is 0.
+"""
 
 from __future__ import annotations
 
@@ -38,16 +41,16 @@ def drawn(h: Vector, m: int) -> tuple[NDArray[np.int64], Vector]:
 
 
 class Sample:
-    """Rows (scale · X + shift, 1) of a pool, made when asked for."""
+    """Rows (scale · X + shift, 1) of a pool, made when asked for; (scale · X + shift, 0) without an intercept."""
 
-    def __init__(self, data: Dataset, pool: NDArray[np.int64]) -> None:
-        self.data, self.pool = data, pool
+    def __init__(self, data: Dataset, pool: NDArray[np.int64], intercept: bool = True) -> None:
+        self.data, self.pool, self.intercept = data, pool, intercept
 
     def rows(self, which: NDArray[np.int64]) -> NDArray[Any]:
         """Return these of the pool."""
         data = self.data
         T = self.arithmetic
-        X = np.ones((len(which), data.n_features + 1), T)
+        X = np.full((len(which), data.n_features + 1), self.intercept, T)
         X[:, :-1] = data.X[self.pool[which]]
         X[:, :-1] *= np.asarray(data.scale, T)
         X[:, :-1] += np.asarray(data.shift, T)

@@ -11,7 +11,8 @@ Complete separation is proved by a point that classifies all rows right: its mar
 can have done to them (Higham 2002, "Accuracy and stability of numerical algorithms", section 3.1). Quasi-complete
 separation is found by a linear programme (`programme`), unless the point where the solve ended proves that there is
 none (`overlap`); with many unknowns that point also says in which few directions to look. A class without rows is
-separated from those that have some: its b alone may fall for ever. What is too large, or undecided, may be suspected.
+separated from those that have some: its b alone may fall for ever. What is too large, or undecided, may be suspected;
+so it is without an intercept, where only complete separation is proved.
 """
 
 from __future__ import annotations
@@ -45,12 +46,14 @@ Rows = NDArray[np.int64]
 Pairs = NDArray[np.bool_]  # (K, K)
 
 
-def find(data: Dataset, rows: Rows | None, theta: Vector, moved: Vector | None) -> Separation | None:
+def find(
+    data: Dataset, rows: Rows | None, theta: Vector, moved: Vector | None, intercept: bool = True
+) -> Separation | None:
     """Return what is known of separation at theta, flat: without `moved` only what `complete` tells, else `examine`."""
     stacked = theta.reshape(-1, data.n_classes)
-    return (
-        complete(data, rows, stacked) if moved is None else examine(data, rows, stacked, moved.reshape(stacked.shape))
-    )
+    if moved is None:
+        return complete(data, rows, stacked)
+    return examine(data, rows, stacked, moved.reshape(stacked.shape), intercept)
 
 
 def complete(data: Dataset, rows: Rows | None, theta: Matrix) -> Separation | None:
@@ -65,7 +68,9 @@ def complete(data: Dataset, rows: Rows | None, theta: Matrix) -> Separation | No
     return _found(data, Separated.COMPLETE, theta, ~np.eye(data.n_classes, dtype=bool))
 
 
-def examine(data: Dataset, rows: Rows | None, theta: Matrix, moved: Matrix) -> Separation | None:
+def examine(
+    data: Dataset, rows: Rows | None, theta: Matrix, moved: Matrix, intercept: bool = True
+) -> Separation | None:
     """Return what can be known of separation where a solve has ended: a proof, a suspicion, or None.
 
     `moved` is how theta, [W; b], changed lately: the direction that is suspected where there are too many rows,
@@ -75,6 +80,8 @@ def examine(data: Dataset, rows: Rows | None, theta: Matrix, moved: Matrix) -> S
     if proof is not None:
         return proof
     index = _weighty(data, rows)
+    if not intercept:
+        return _suspicion(data, index, moved)
     if len(index) * data.n_classes * data.n_features <= LP_CELLS:
         proof, known = _quasi(data, index, theta)
         if known:

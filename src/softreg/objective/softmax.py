@@ -42,6 +42,7 @@ class SoftmaxObjective:
     rows: NDArray[np.int64] | None = None  # all of them when None
     n_threads: int | None = None  # what the process may use when None
     precise: bool = False  # float64 arithmetic, whatever the type of X
+    intercept: bool = True  # or b stays 0: whatever is told of it is 0
 
     @property
     def n_rows(self) -> int:
@@ -89,6 +90,8 @@ class SoftmaxObjective:
                 grad[:-1][j] += _part(data.shift, j) * grad[-1]
             if self.l2:
                 grad[:-1][j] += self.l2 * W[j]
+        if not self.intercept:
+            grad[-1] = 0.0
         loss = sums.loss * share
         penalty = self.l2 / 2 * float(np.vdot(W, W)) if self.l2 else 0.0
         return Point(loss + penalty, loss, grad.ravel(), sums.n_correct, weight)
@@ -120,6 +123,7 @@ class SoftmaxObjective:
             l2=self.l2,
             momentum=momentum,
             velocity=None if velocity is None else self.split(velocity),
+            intercept=self.intercept,
         )
         if figures is not None:
             loss, n_correct, weight, penalty = figures
@@ -142,12 +146,23 @@ class SoftmaxObjective:
     def preconditioner(self, theta: Vector, *, coarse: bool) -> Callable[[Vector], Vector]:
         """Return v ↦ M⁻¹ v; see `softreg.objective.preconditioner`."""
         W, b = self.split(theta)
-        return preconditioner.make(self.data, self.rows, W, b, self.l2, coarse=coarse, n_threads=self.n_threads)
+        solve = preconditioner.make(
+            self.data, self.rows, W, b, self.l2, coarse=coarse, n_threads=self.n_threads, intercept=self.intercept
+        )
+        return solve if self.intercept else lambda v: np.append(solve(v)[: -len(b)], np.zeros(len(b)))
 
     def curvature(self, theta: Vector, share: float = 1.0) -> Curvature:
         """Return the Hessian at theta as a product; see `softreg.objective.curvature`."""
-        at = self.split(theta)
-        return curvature.products(self._rows(self.rows), self.data, *at, self.l2, self.weight, share, self.n_threads)
+        return curvature.products(
+            self._rows(self.rows),
+            self.data,
+            *self.split(theta),
+            self.l2,
+            self.weight,
+            share,
+            self.n_threads,
+            self.intercept,
+        )
 
     @property
     def penalty(self) -> L1:
@@ -156,7 +171,8 @@ class SoftmaxObjective:
 
     def facet(self, theta: Vector, index: NDArray[np.int64]) -> Facet:
         """Return the Hessian at theta, of the coordinates in index; see `softreg.objective.facet`."""
-        return facet.make(self.data, self.rows, *self.split(theta), self.l2, index, self.n_threads)
+        at = self.split(theta)
+        return facet.make(self.data, self.rows, *at, self.l2, index, self.n_threads, self.intercept)
 
     @property
     def hessian_passes(self) -> float:
@@ -165,8 +181,8 @@ class SoftmaxObjective:
 
     def hessian(self, theta: Vector) -> Matrix:
         """Return the Hessian at theta, (size, size)."""
-        at = self.split(theta)
-        return curvature.dense(self._rows(self.rows), self.data, *at, self.l2, self.weight, self.n_threads)
+        rows, at = self._rows(self.rows), self.split(theta)
+        return curvature.dense(rows, self.data, *at, self.l2, self.weight, self.n_threads, self.intercept)
 
     def gap(self, theta: Vector, point: Point, wanted: float, solve: Callable[[Vector], Vector]) -> Gap:
         """Bound value − optimum by duality; inf without a penalty, or while `wanted` is out of reach.
@@ -192,7 +208,7 @@ class SoftmaxObjective:
             bound = min(bound + self.allowance(theta, point.value, terms), point.value)  # the optimum is at least 0
             slow = not bound < 0.9 * best
             best = min(best, bound)
-            if slow or attempt == MAX_BOUND_PASSES or best <= wanted < math.inf:
+            if slow or attempt == MAX_BOUND_PASSES or best <= wanted < math.inf or not s.any():
                 break
             theta, spent = self.balanced(theta, s, solve)
             at = self.evaluate(theta)
@@ -244,9 +260,10 @@ class SoftmaxObjective:
         """What the certificate needs to know of the data: two passes, once."""
         K = self.data.n_classes
         theta = np.zeros(self.size)
-        uniform = self.split(replace(self, l2=0.0).evaluate(theta).grad)
+        plain = replace(self, l2=0.0, intercept=True)
+        uniform = self.split(plain.evaluate(theta).grad)
         theta[-1] = 1.0
-        tilted = self.split(replace(self, l2=0.0).evaluate(theta).grad)
+        tilted = self.split(plain.evaluate(theta).grad)
         tilt = np.exp(theta[-K:]) / np.exp(theta[-K:]).sum()
         return ClassMeans.of(uniform[0], tilted[0], tilt, 1 / K - uniform[1])
 
