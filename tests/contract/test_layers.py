@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "objective": {"errors", "protocols", "kernels", "data"},
     "solvers": {"errors", "protocols"},
     "model": {"errors", "protocols", "kernels", "functional", "data", "objective", "solvers"},
+    "estimator": {"errors", "protocols", "kernels", "functional", "data", "objective", "solvers", "model"},
     "plots": {"errors", "data", "metrics", "model", "decision", "inference"},
     "chapter": {"errors", "data", "plots"},
     "cli": None,  # anything

@@ -238,7 +238,7 @@ def test_settings_of_numpys_numbers_are_kept_as_pythons() -> None:
 def test_a_history_is_even_when_ctrl_c_comes_between_a_step_and_its_score(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def interrupted(self: Model, data: Dataset) -> Score:
+    def interrupted(self: Model, data: Dataset, rows: object) -> Score:
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
@@ -268,3 +268,32 @@ def test_auto_chooses_by_the_problem_and_says_which_and_why(fields: dict[str, An
     assert "Hessian" in solution.chosen
     assert model.settings["solver"]["name"] == name.replace("-", ""), "the file says what was used"
     assert fit(dataset(1), Settings("newton", C=1.0))[1].chosen == "", "nobody chose"
+
+
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_some_rows_train_as_if_the_others_were_not_there(solver: str) -> None:
+    data = dataset(1, n=60, weights=np.arange(60.0))
+    rows = np.random.default_rng(0).permutation(60)[:40]
+    part = Dataset(data.X[rows], data.y[rows], data.classes, weights=np.arange(60.0)[rows])
+    settings = Settings(solver, C=0.1, max_steps=9)
+    got, want = fit(data, settings, rows=rows)[0], fit(part, settings)[0]
+    np.testing.assert_allclose(got.W, want.W, atol=1e-9)
+    others = np.setdiff1d(np.arange(60), rows)
+    assert fit(data, settings, rows=rows, validation=others)[0].history["validation_loss"][-1] == pytest.approx(
+        got.score(Dataset(data.X[others], data.y[others], data.classes, weights=np.arange(60.0)[others])).loss
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([0, 40], "rows has the number 40; expected rows from 0 to 39"),
+        ([-1], "rows has the number -1"),
+        ([0.5], "rows is a list of dtype float64"),
+        ([[0]], r"rows is a list of dtype int64 and shape \(1, 1\); expected a list of row numbers"),
+        ([], "the data has no rows"),
+    ],
+)
+def test_rows_must_be_row_numbers(rows: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        fit(dataset(1), QUICK, rows=rows)

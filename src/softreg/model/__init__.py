@@ -1,7 +1,8 @@
 """The fitted model: plain arrays that predict, save and load; and the fit that makes one."""
 
-from softreg.model.fitting import AUTO, Settings, fit
+from softreg.model.fitting import fit
 from softreg.model.model import Model, Score, Section
+from softreg.model.settings import AUTO, Settings
 from softreg.model.stopping import EarlyStopping
 
 __all__ = ["AUTO", "EarlyStopping", "Model", "Score", "Section", "Settings", "fit"]

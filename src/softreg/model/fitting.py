@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from softreg.data import Dataset
 from softreg.errors import DataError, FitInterrupted, SettingError, ShapeError
@@ -15,101 +16,23 @@ from softreg.kernels import fold, one_blas_thread
 from softreg.model import overflow
 from softreg.model.choice import choose
 from softreg.model.model import Model, Score
+from softreg.model.settings import AUTO, Settings
 from softreg.objective import CompositeObjective, SoftmaxObjective, separation
 from softreg.protocols import Gap, Matrix, Separation, Vector
-from softreg.solvers import SGD, SOLVERS, Answer, Proximal, Solution, Solver, Status, Step, minimise
-from softreg.solvers.checks import real, whole
+from softreg.solvers import Answer, Solution, Status, Step, minimise
 
-__all__ = ["AUTO", "Settings", "fit"]
-
-AUTO = "auto"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a fit is asked to do. The defaults are the chapter's.
-
-    Parameters
-    ----------
-    solver
-        How to go downhill: a solver, its name in softreg.solvers.SOLVERS, or "auto", which chooses one by the problem;
-        `Solution.chosen` says which and why.
-    max_steps : int, optional
-        Steps of the solver, by default its own number; for SGD, epochs.
-    C : float
-        Inverse strength of the penalty 1/(C Σw) [(1 − l1_ratio)/2 ‖W‖² + l1_ratio ‖W‖₁], as in scikit-learn; inf for
-        none.
-    l1_ratio : float
-        0 for L2 alone, 1 for L1 alone, between them an elastic net; above 0 the solver is Proximal() or "auto".
-    tol : float
-        Relative gap to the optimum that ends a converging solver, once it is certified.
-    fit_intercept : bool
-        Whether there is a bias b for each class; else it is 0.
-    init_std : float
-        W starts from normal noise of this deviation, b from 0. A solver that converges starts from 0: where it ends
-        does not depend on it.
-    seed : int
-        Of that noise. (The order of the batches is the solver's own seed.)
-    """
-
-    solver: Solver[Any, Any] | str = field(default_factory=SGD)
-    max_steps: int | None = None
-    C: float = math.inf
-    l1_ratio: float = 0.0
-    tol: float = 1e-4
-    fit_intercept: bool = True
-    init_std: float = 0.01
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if isinstance(self.solver, str) and self.solver != AUTO:
-            if self.solver not in SOLVERS:
-                raise SettingError("solver", self.solver, f"a solver, such as SGD(), or one of {AUTO, *SOLVERS}")
-            object.__setattr__(self, "solver", SOLVERS[self.solver]())
-        if not isinstance(self.solver, str):
-            if isinstance(self.solver, type) or not hasattr(self.solver, "default_steps"):
-                raise SettingError("solver", self.solver, "a solver, such as SGD()")
-            if self.max_steps is None:
-                object.__setattr__(self, "max_steps", self.solver.default_steps)
-        if self.max_steps is not None:
-            whole(self, 0, "max_steps")
-        whole(self, 0, "seed")
-        real(self, "C", "l1_ratio", "init_std", "tol")
-        if not (self.tol >= 0 and math.isfinite(self.tol)):
-            raise SettingError("tol", self.tol, "a finite number, at least 0")
-        if not self.C > 0:
-            raise SettingError("C", self.C, "a positive number, or inf for no penalty")
-        if not 0 <= self.l1_ratio <= 1:
-            raise SettingError("l1_ratio", self.l1_ratio, "a number from 0 to 1")
-        if self.l1_ratio > 0 and not math.isinf(self.C) and not isinstance(self.solver, Proximal | str):
-            name = type(self.solver).__name__
-            raise SettingError(
-                "l1_ratio", self.l1_ratio, f"0 with {name}, which needs a smooth penalty; use Proximal()"
-            )
-        if not (self.init_std >= 0 and math.isfinite(self.init_std)):
-            raise SettingError("init_std", self.init_std, "a finite number, at least 0")
-
-    @property
-    def converges(self) -> bool:
-        """Whether the solver goes to the optimum; one that is chosen does."""
-        return isinstance(self.solver, str) or self.solver.converges
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the settings as plain values, for the model's file."""
-        fields = asdict(self)
-        if not isinstance(self.solver, str):
-            fields["solver"] = {"name": type(self.solver).__name__, **fields["solver"]}
-        fields["C"] = None if math.isinf(self.C) else self.C  # JSON has no infinity
-        return fields
+__all__ = ["fit"]
 
 
 def fit(
     data: Dataset,
     settings: Settings | None = None,
     *,
+    rows: NDArray[np.int64] | None = None,
     start: Model | None = None,
-    validation: Dataset | None = None,
+    validation: Dataset | NDArray[np.int64] | None = None,
     callback: Callable[[Step, Score | None], Answer] | None = None,
+    n_threads: int | None = None,
 ) -> tuple[Model, Solution]:
     """Fit softmax regression to a Dataset.
 
@@ -117,13 +40,18 @@ def fit(
     ----------
     data : Dataset
     settings : Settings, optional
+    rows : (m,) array of int, optional
+        The rows that train, by their numbers; all of them by default.
     start : Model, optional
         Where to start: the parameters of this model, of the same features and classes. Its scale and shift may differ.
-    validation : Dataset, optional
-        Scored after each step, for the history and the callback; the fit itself never sees it.
+    validation : Dataset, or (m,) array of int, optional
+        Other data, or rows of this data by their numbers. Scored after each step, for the history and the callback; the
+        fit itself never sees it.
     callback : callable, optional
         Told of each step and its validation score. What is true stops the fit, and a text says why; a `Verdict` of
         softreg.solvers may also have this point kept. `EarlyStopping` is one.
+    n_threads : int, optional
+        Threads to use, by default as many as there are processors for this process. The result is the same.
 
     Returns
     -------
@@ -144,6 +72,7 @@ def fit(
 
     Examples
     --------
+    >>> from softreg import SGD
     >>> data = Dataset.from_labels([[0.0], [1.0], [2.0], [3.0]], ["low", "low", "high", "high"])
     >>> model, solution = fit(data, Settings(solver=SGD(learning_rate=1.0, batch_size=2), max_steps=200))
     >>> model.predict([[0.2], [2.9]])
@@ -154,12 +83,14 @@ def fit(
     settings = Settings() if settings is None else settings
     if not isinstance(settings, Settings):
         raise SettingError("settings", settings, "Settings(…)")
-    for name, part in (("data", data), ("validation", validation)):
-        if not isinstance(part, Dataset) and (name == "data" or part is not None):
-            raise DataError(
-                f"{name} is a {type(part).__name__}; expected a Dataset: Dataset.from_labels(X, y) makes one"
-            )
-    if validation is not None:
+    if not isinstance(data, Dataset):
+        raise DataError(f"data is a {type(data).__name__}; expected a Dataset: Dataset.from_labels(X, y) makes one")
+    if rows is not None:
+        rows = _numbers("rows", rows, data)
+    if validation is not None and not isinstance(validation, Dataset):
+        judged, judged_rows = data, _numbers("validation", validation, data)
+    elif validation is not None:
+        judged, judged_rows = validation, None
         if validation.n_features != data.n_features:
             raise ShapeError("validation", validation.X.shape, f"(rows, {data.n_features}), as the data")
         if not np.array_equal(validation.classes, data.classes):
@@ -169,13 +100,12 @@ def fit(
             raise ShapeError("start.W", start.W.shape, f"({data.n_features}, {data.n_classes}), as the data")
         if not np.array_equal(start.classes, data.classes):
             raise DataError("the model to start from has other classes than the data, or in another order")
-    if data.n_rows == 0:
+    whole = SoftmaxObjective(data, rows=rows, n_threads=n_threads, intercept=settings.fit_intercept)
+    if whole.n_rows == 0:
         raise DataError("the data has no rows: there is nothing to fit")
-    if data.weights is not None and not data.weights.any():
+    if not whole.weight > 0:
         raise DataError("all weights are 0: there is nothing to fit")
-
-    total = float(data.n_rows if data.weights is None else data.weights.sum())
-    objective = _objective(data, settings, total)
+    objective = _penalised(whole, settings)
     chosen = ""
     if settings.solver == AUTO:
         choice = choose(objective)
@@ -187,7 +117,7 @@ def fit(
     def on_step(step: Step) -> Answer:
         score = None
         if validation is not None:
-            score = _model(data, objective, step.theta, settings).score(validation)
+            score = _model(data, objective, step.theta, settings).score(judged, judged_rows)
             scores.append(score)
         return callback(step, score) if callback is not None else None
 
@@ -225,14 +155,26 @@ _ALWAYS = ("value", "loss", "accuracy", "passes")
 _Objective = SoftmaxObjective | CompositeObjective
 
 
-def _objective(data: Dataset, settings: Settings, total: float) -> _Objective:
-    strength, l1_ratio = 1 / settings.C / total, settings.l1_ratio
+def _penalised(smooth: SoftmaxObjective, settings: Settings) -> _Objective:
+    strength, l1_ratio = 1 / settings.C / smooth.weight, settings.l1_ratio
     # Two classes are fitted as a softmax. Of all W with one difference of rows w = w1 − w0, ±w/2 has the least ‖W‖²,
     # ‖w‖²/2, and the least ‖W‖₁, ‖w‖₁: with the L2 penalty doubled this is exactly the fit of one row of weights.
-    smooth = SoftmaxObjective(
-        data, (2 if data.n_classes == 2 else 1) * (1 - l1_ratio) * strength, intercept=settings.fit_intercept
-    )
+    smooth = replace(smooth, l2=(2 if smooth.data.n_classes == 2 else 1) * (1 - l1_ratio) * strength)
     return CompositeObjective(smooth, l1_ratio * strength) if l1_ratio * strength > 0 else smooth
+
+
+def _numbers(name: str, rows: ArrayLike, data: Dataset) -> NDArray[np.int64]:
+    index = np.asarray(rows)
+    if index.ndim != 1 or (index.dtype.kind not in "iu" and len(index)):
+        what = f"{type(rows).__name__} of dtype {index.dtype} and shape {index.shape}"
+        raise DataError(
+            f"{name} is a {what}; expected a list of row numbers"
+            + (", or a Dataset: Dataset.from_labels(X, y) makes one" if name == "validation" else "")
+        )
+    wrong = np.flatnonzero((index < 0) | (index >= data.n_rows))
+    if len(wrong):
+        raise DataError(f"{name} has the number {index[wrong[0]]}; expected rows from 0 to {data.n_rows - 1}")
+    return index.astype(np.int64)
 
 
 def _start(objective: _Objective, settings: Settings, model: Model | None) -> Vector:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import os
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ class Score(NamedTuple):
     accuracy: float
 
 
+FEW_ROWS = 64  # for which pinning BLAS would take longer than the products
 FILE_KEYS = ("format", "requires", "model", "settings", "history")  # every other key of a file is a section of its own
 
 
@@ -141,6 +143,10 @@ class Model:
         """
         return self.classes[self._largest(self._rows(X), 1)[0][:, 0]]
 
+    def logits(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Logits of each class for each row: (n, K). Raises what `predict` raises."""
+        return self._all_classes(X, lambda z, n: None)
+
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Probability of each class for each row: (n, K), rows that sum to 1. Raises what `predict` raises."""
         return self._all_classes(X, native.softmax)
@@ -175,8 +181,8 @@ class Model:
         codes, log_probs = self._largest(self._rows(X), k, native.log_softmax)
         return self.classes[codes], np.exp(log_probs)
 
-    def score(self, data: Dataset) -> Score:
-        """Loss and accuracy on labelled rows; both nan without any weight.
+    def score(self, data: Dataset, rows: NDArray[np.int64] | None = None) -> Score:
+        """Loss and accuracy on labelled rows, all of them or those with these numbers; both nan without any weight.
 
         Raises
         ------
@@ -187,10 +193,11 @@ class Model:
             raise DataError(
                 f"the data has the classes {data.classes.tolist()}; expected the model's, {self.classes.tolist()}"
             )
-        rows = Rows(self._rows(data.X), data.y, data.weights)
-        weight = float(data.n_rows if data.weights is None else data.weights.sum())
+        part = Rows(self._rows(data.X), data.y, data.weights, rows)
+        w = data.weights if data.weights is None or rows is None else data.weights[rows]
+        weight = float(len(part) if w is None else w.sum())
         with one_blas_thread():
-            total, n_correct = loss(rows, *fold(self.W, self.b, self.scale, self.shift))
+            total, n_correct = loss(part, *fold(self.W, self.b, self.scale, self.shift))
         return Score(total / weight, n_correct / weight) if weight > 0 else Score(float("nan"), float("nan"))
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -266,7 +273,7 @@ class Model:
                 )
             use(rows, z)
 
-        with one_blas_thread():
+        with one_blas_thread() if len(X) > FEW_ROWS else contextlib.nullcontext():
             with_logits(X, *fold(self.W, self.b, self.scale, self.shift), checked)
 
     def __repr__(self) -> str:

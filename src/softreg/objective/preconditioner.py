@@ -34,6 +34,7 @@ __all__ = ["make"]
 
 ROWS_PER_FEATURE, MIN_ROWS = 3, 2000  # drawn for a matrix; fewer make the metric too bold
 POOL_BYTES = 64 << 20  # of the probabilities looked at, in float64
+FEW_ROWS = 1000  # a pass over fewer costs no less; nor should it matter whether rows are repeated or weighted
 OWN_PASSES = 40  # a matrix for each mode may cost as much as this many passes over the data
 MAX_BYTES = 256 << 20  # of a matrix; beyond, only diagonals are kept
 FLAT = 1e-4
@@ -67,7 +68,11 @@ def make(
         return _diagonal(sample, p, w, l2)
     modes, eigenvalues = _modes(p, w)
     m = max(MIN_ROWS, ROWS_PER_FEATURE * (d + 1))
-    own = not coarse and (K - 1) * (d + 1) ** 2 * (min(m, n) + 4 * (d + 1)) <= OWN_PASSES * 4 * n * d * K
+    own = (
+        not coarse
+        and (K - 1) * (d + 1) ** 2 * (min(m, max(n, FEW_ROWS)) + 4 * (d + 1))
+        <= OWN_PASSES * 4 * max(n, FEW_ROWS) * d * K
+    )
     mean = w * (1 - np.einsum("ki,ki->i", p, p, dtype=float)) / (K - 1)
     if not own or K * (d + 1) ** 2 * 8 > MAX_BYTES:
         factors = eigenvalues / max(eigenvalues.sum() / (K - 1), np.finfo(float).tiny)

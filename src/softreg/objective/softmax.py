@@ -29,6 +29,7 @@ from softreg.protocols import Curvature, Facet, Gap, Matrix, Point, Sweep, Vecto
 __all__ = ["SoftmaxObjective"]
 
 MAX_BOUND_PASSES = 10
+FEW_ROWS = 1000  # a pass over fewer costs no less; nor should it matter whether rows are repeated or weighted
 SPAN_ROWS = 1 << 16  # whose probabilities are held at once
 EPSILON = float(np.finfo(float).eps)
 
@@ -177,7 +178,7 @@ class SoftmaxObjective:
     @property
     def hessian_passes(self) -> float:
         """Operations of writing it down and solving with it, over those of a pass, 4 n · size."""
-        return self.size / 4 + self.size**2 / (12 * max(self.n_rows, 1))
+        return self.size / 4 + self.size**2 / (12 * max(self.n_rows, FEW_ROWS))
 
     def hessian(self, theta: Vector) -> Matrix:
         """Return the Hessian at theta, (size, size)."""

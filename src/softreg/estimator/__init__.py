@@ -1,0 +1,5 @@
+"""scikit-learn's estimators of softmax regression. Importing this imports scikit-learn."""
+
+from softreg.estimator.regression import SoftmaxRegression
+
+__all__ = ["SoftmaxRegression"]

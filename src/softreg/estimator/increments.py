@@ -1,0 +1,168 @@
+"""partial_fit: minibatch steps over rows as they come, from where the estimator is.
+
+The penalty's λ = 1/(C Σw) is that of all the weight seen so far; the learning rate is settled by the first rows; the
+order of the n-th call's batches is that of (seed, n).
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from softreg.data import Dataset
+from softreg.errors import FitError, LabelError, SettingError
+from softreg.estimator import labels, names, problem, rows
+from softreg.kernels import one_blas_thread
+from softreg.model import Model, Settings
+from softreg.objective import SoftmaxObjective
+from softreg.solvers import SGD
+
+__all__ = ["forget", "step"]
+
+
+def forget(estimator: Any, data: Dataset) -> None:
+    """Let partial_fit go on from a whole fit to this data."""
+    for name in ("velocity_", "learning_rate_"):
+        estimator.__dict__.pop(name, None)
+    estimator.weight_seen_ = float(data.n_rows if data.weights is None else data.weights.sum())
+    estimator.t_ = 0
+    estimator.fixed_classes_ = False
+
+
+def step(estimator: Any, X: Any, y: Any, classes: ArrayLike | None, sample_weight: ArrayLike | None) -> None:
+    """Take one epoch over these rows.
+
+    Raises
+    ------
+    SettingError
+        Where the penalty is not smooth, or another parameter has no meaning here.
+    DataError
+        Where X or y cannot be used, or a class is not among those that `classes` fixed.
+    FitError
+        Where the steps run into infinities; the estimator stays as it was.
+    """
+    C, l1_ratio = names.penalty(estimator)
+    if l1_ratio > 0:
+        raise SettingError("l1_ratio", l1_ratio, "0 with partial_fit, whose steps need a smooth penalty")
+    first = not hasattr(estimator, "coef_")
+    array = problem.features(estimator, X, reset=first)
+    target = labels.read(y, _classes(estimator, y, classes, first))
+    data = problem.dataset(
+        estimator, array, target, sample_weight, fixed=None if first else (estimator.scale_, estimator.shift_)
+    )
+    W, b, velocity = _parameters(estimator, data, target.classes, first)
+    seen = (0.0 if first else estimator.weight_seen_) + SoftmaxObjective(data).weight
+    calls = 0 if first else estimator.t_
+    rate = getattr(estimator, "learning_rate_", None) or (
+        problem.rate(data) if estimator.learning_rate == "auto" else float(estimator.learning_rate)
+    )
+    solver = SGD(rate, estimator.batch_size, momentum=estimator.momentum, seed=problem.seed(estimator))
+    objective = SoftmaxObjective(
+        data,
+        (2 if data.n_classes == 2 else 1) / (C * seen),
+        n_threads=estimator.n_threads,
+        intercept=bool(estimator.fit_intercept),
+    )
+    theta = np.append(W, [b], axis=0).ravel()
+    order = np.random.default_rng((solver.seed, calls + 1)).permutation(data.n_rows)
+    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
+        swept = objective.sweep(
+            theta,
+            order,
+            min(solver.batch_size, data.n_rows),
+            rate,
+            solver.momentum,
+            velocity if solver.momentum else None,
+        )
+    if not np.isfinite(swept.theta).all():
+        raise FitError(
+            f"the steps ran into infinities at learning_rate={rate:g}; the estimator is as it was before: "
+            "try a lower one, or standardize=True"
+        )
+    _store(estimator, X, array, data, target.classes, swept, seen, calls, rate)
+
+
+def _classes(estimator: Any, y: Any, classes: ArrayLike | None, first: bool) -> NDArray[Any] | None:
+    """Return the classes of this call, in their order; those of before come first."""
+    if classes is not None:
+        given = np.asarray(classes)
+        if given.ndim != 1 or len(np.unique(given)) != len(given):
+            raise LabelError(f"classes are {given.tolist()}; expected a list of different ones")
+        if not first and not np.array_equal(given, estimator.classes_):
+            raise LabelError(
+                f"classes are {given.tolist()}; expected those of the first call, {estimator.classes_.tolist()}"
+            )
+        if first:
+            estimator.fixed_classes_ = True
+            return np.unique(given)
+    if first:
+        estimator.fixed_classes_ = False
+        return None
+    known: NDArray[Any] = estimator.classes_
+    if estimator.fixed_classes_ or np.ndim(rows.host(y)) == 2:
+        return known
+    found = labels.read(y).classes
+    new = [label for label in found.tolist() if label not in known.tolist()]
+    if not new:
+        return known
+    if not estimator.__dict__.get("grown_", False):
+        warnings.warn(
+            f"y has labels that are new to the model, {new}, which grows by them; classes= in the first call of "
+            "partial_fit says all there will be",
+            UserWarning,
+            stacklevel=5,
+        )
+    estimator.grown_ = True
+    return np.unique(np.append(known, np.array(new, found.dtype)))
+
+
+def _parameters(
+    estimator: Any, data: Dataset, classes: NDArray[Any], first: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
+    shape = data.n_features + 1, data.n_classes
+    if first:
+        return np.zeros((shape[0] - 1, shape[1])), np.zeros(shape[1]), np.zeros(shape).ravel()
+    before = estimator.model_
+    place = [
+        before.classes.tolist().index(label) if label in before.classes.tolist() else -1
+        for label in data.classes.tolist()
+    ]
+    W, b = np.column_stack([before.W, np.zeros(len(before.W))])[:, place], np.append(before.b, 0.0)[place]
+    velocity = getattr(estimator, "velocity_", np.zeros((shape[0], before.n_classes)))
+    velocity = np.column_stack([velocity, np.zeros(shape[0])])[:, place]
+    return W, b, velocity.ravel()
+
+
+def _store(
+    estimator: Any,
+    X: Any,
+    array: Any,
+    data: Dataset,
+    classes: NDArray[Any],
+    swept: Any,
+    seen: float,
+    calls: int,
+    rate: float,
+) -> None:
+    stacked = swept.theta.reshape(data.n_features + 1, data.n_classes)
+    W = stacked[:-1] - stacked[:-1].mean(axis=1, keepdims=True)
+    settings = Settings(SGD(rate, estimator.batch_size, momentum=estimator.momentum), max_steps=1)
+    model = Model(
+        W, stacked[-1] - stacked[-1].mean(), data.classes, data.scale, data.shift, None, None, settings.as_dict()
+    )
+    estimator._take(model, classes, np.float32 if array.dtype == np.float32 else np.float64)
+    estimator.coef_, estimator.intercept_ = rows.returned(estimator.coef_, X), rows.returned(estimator.intercept_, X)
+    if swept.velocity is not None:
+        estimator.velocity_ = swept.velocity.reshape(stacked.shape)
+    estimator.learning_rate_, estimator.weight_seen_, estimator.t_ = rate, seen, calls + 1
+    estimator.n_iter_ = rows.returned(np.array([calls + 1], np.int32), X)
+    estimator.certificate_ = float("inf")
+    estimator.status_name_ = "MAX_STEPS"
+    estimator.status_ = f"minibatch steps over {estimator.t_} parts of the data, {seen:g} rows' weight in all"
+    estimator.solver_ = "SGD"
+    history = estimator.__dict__.get("history_", {}) if calls else {}
+    figures = {"value": swept.value, "loss": swept.loss, "accuracy": swept.n_correct / swept.weight}
+    estimator.history_ = {name: np.append(history.get(name, []), value) for name, value in figures.items()}

@@ -1,0 +1,129 @@
+"""scikit-learn's words for what softreg's settings say: solvers, penalties, and arguments that are on their way out."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from softreg.errors import SettingError
+from softreg.solvers import LBFGS, SGD, Newton, Proximal, Solver
+
+__all__ = ["SMOOTH", "SOLVERS", "penalty", "solver"]
+
+LEAST_C = 1e-200  # whose inverse still is a number
+
+# name → what makes the solver, given whether there is an L1 penalty; None chooses by the problem
+SOLVERS: dict[str, Any] = {
+    "auto": lambda l1: None,
+    "lbfgs": lambda l1: LBFGS(),
+    "newton": lambda l1: Newton(),
+    "newton-cholesky": lambda l1: Newton(),
+    "newton-cg": lambda l1: Newton(exact_passes=0),
+    "proximal": lambda l1: Proximal(),
+    "sag": lambda l1: LBFGS(),
+    "saga": lambda l1: Proximal() if l1 else LBFGS(),
+    "sgd": lambda l1: SGD(),
+}
+SMOOTH = ("lbfgs", "newton", "newton-cholesky", "newton-cg", "sag", "sgd")  # whose penalty must be
+
+
+def solver(name: Any, l1: bool) -> Solver[Any, Any] | None:
+    """Return the solver of this name, None for one that is chosen by the problem.
+
+    Raises
+    ------
+    SettingError
+        Where there is none, or it cannot have an L1 penalty.
+    """
+    if not isinstance(name, str):
+        if isinstance(name, type) or not hasattr(name, "default_steps"):
+            raise SettingError("solver", name, f"a solver, such as SGD(), or one of {list(SOLVERS)}")
+        found: Solver[Any, Any] = name
+        return found
+    if name == "liblinear":
+        raise SettingError(
+            "solver",
+            name,
+            f"one of {list(SOLVERS)}. The 'liblinear' solver does not support multiclass classification and penalises "
+            "the intercept; leave solver out and softreg chooses one",
+        )
+    if name not in SOLVERS:
+        raise SettingError("solver", name, f"one of {list(SOLVERS)}")
+    if l1 and name in SMOOTH:
+        raise SettingError(
+            "l1_ratio",
+            "above 0",
+            f"0 with this solver. Solver {name} supports only 'l2' or None penalties, which are smooth; "
+            "use solver='auto', 'proximal' or 'saga'",
+        )
+    made: Solver[Any, Any] | None = SOLVERS[name](l1)
+    return made
+
+
+def penalty(estimator: Any) -> tuple[float, float]:
+    """Return C and l1_ratio, from an estimator's parameters and what scikit-learn still takes beside them.
+
+    Raises
+    ------
+    SettingError
+        Where an argument has no meaning here.
+    """
+    C, l1_ratio = estimator.C, estimator.l1_ratio
+    if l1_ratio is None:
+        message = "'l1_ratio=None' was deprecated in version 1.8 of scikit-learn; use 0<=l1_ratio<=1 instead"
+        warnings.warn(message, FutureWarning, stacklevel=4)
+        if estimator.penalty == "elasticnet":
+            raise SettingError("l1_ratio", None, "a number from 0 to 1, as penalty is 'elasticnet'")
+        l1_ratio = 0.0
+    for name, value, low, high in (("C", C, 0.0, math.inf), ("l1_ratio", l1_ratio, 0.0, 1.0)):
+        number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+        if not number or not low <= value <= high or (name == "C" and value == 0):
+            want = "a number above 0, or inf for no penalty" if name == "C" else "a number from 0 to 1"
+            raise SettingError(name, value, want)
+    if estimator.n_jobs is not None:
+        warnings.warn(
+            f"'n_jobs' has no effect since version 1.8 of scikit-learn. You provided 'n_jobs={estimator.n_jobs}', "
+            "please leave it unspecified; n_threads sets the number of threads",
+            FutureWarning,
+            stacklevel=4,
+        )
+    if estimator.dual is not False:
+        raise SettingError(
+            "dual",
+            estimator.dual,
+            f"False. Solver {estimator.solver} supports only dual=False, got dual={estimator.dual}",
+        )
+    if estimator.intercept_scaling != 1:
+        message = "'intercept_scaling' has no effect: the intercept is not penalised"
+        warnings.warn(message, UserWarning, stacklevel=4)
+    if isinstance(estimator.penalty, str) and estimator.penalty == "deprecated":
+        return max(float(C), LEAST_C), float(l1_ratio)
+    return _from_penalty(estimator.penalty, max(float(C), LEAST_C), float(l1_ratio))
+
+
+def _from_penalty(name: Any, C: float, l1_ratio: float) -> tuple[float, float]:
+    warnings.warn(
+        "'penalty' was deprecated in version 1.8 of scikit-learn. Leave it to its default value and use l1_ratio=0 "
+        "instead of penalty='l2', l1_ratio=1 instead of penalty='l1', l1_ratio between 0 and 1 instead of "
+        "penalty='elasticnet', and C=np.inf instead of penalty=None",
+        FutureWarning,
+        stacklevel=5,
+    )
+    if name is None:
+        if C != 1.0:
+            message = "Setting penalty=None will ignore the C and l1_ratio parameters"
+            warnings.warn(message, UserWarning, stacklevel=5)
+        return math.inf, 0.0
+    ratios = {"l1": 1.0, "l2": 0.0, "elasticnet": l1_ratio}
+    if name not in ratios:
+        raise SettingError("penalty", name, f"one of {list(ratios)} or None")
+    if name != "elasticnet" and 0 < l1_ratio < 1:
+        message = f"l1_ratio parameter is only used when penalty is 'elasticnet'. Got (penalty={name})"
+        warnings.warn(message, UserWarning, stacklevel=5)
+    elif l1_ratio != ratios[name]:
+        message = f"Inconsistent values: penalty={name} with l1_ratio={l1_ratio}. Please use l1_ratio only."
+        warnings.warn(message, UserWarning, stacklevel=5)
+    return C, ratios[name]

@@ -1,0 +1,158 @@
+"""What a fitted estimator does with rows: labels, probabilities, logits; from coef_ and intercept_ as they stand."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils._array_api import check_same_namespace
+from sklearn.utils.validation import check_is_fitted
+
+from softreg.errors import DataError
+from softreg.estimator import labels, rows
+from softreg.model import Model
+
+__all__ = ["Classifier"]
+
+
+class Classifier:
+    """Prediction, and the way from a fitted estimator to a `Model` and back."""
+
+    coef_: Any
+    intercept_: Any
+    classes_: NDArray[Any]
+    scale_: float | NDArray[np.float64]
+    shift_: float | NDArray[np.float64]
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
+    n_iter_: NDArray[np.int32]
+    history_: dict[str, NDArray[np.float64]]
+    settings_: dict[str, Any]
+
+    def predict(self, X: Any) -> Any:
+        """Most likely class of each row.
+
+        Parameters
+        ----------
+        X : (n, d) array, table or CSR matrix, in the units of the training data
+
+        Returns
+        -------
+        (n,) array of the type of `classes_`
+        """
+        rows_ = self._read(X, "predict")
+        codes = self._predicting(lambda model: model.predict(rows_), rows_)
+        return rows.returned(self.classes_[codes], X)
+
+    def predict_proba(self, X: Any) -> Any:
+        """Probability of each class for each row: (n, K), rows that sum to 1."""
+        return self._numbers(X, "predict_proba")
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """Logarithm of `predict_proba`, (n, K), finite and right where that underflows or rounds to 1."""
+        return self._numbers(X, "predict_log_proba")
+
+    def predict_topk(self, X: Any, k: int) -> tuple[Any, Any]:
+        """Return the k most likely classes of each row and their probabilities, (n, k) each, the likeliest first.
+
+        Nothing of the size of all classes times all rows is made.
+        """
+        rows_ = self._read(X, "predict_topk")
+        codes, probs = self._predicting(lambda model: model.predict_topk(rows_, k), rows_)
+        return rows.returned(self.classes_[codes], X), rows.returned(probs, X)
+
+    def decision_function(self, X: Any) -> Any:
+        """Logits: (n, K), or for two classes (n,), that of the second less that of the first."""
+        rows_ = self._read(X, "decision_function")
+        z = self._predicting(lambda model: model.logits(rows_), rows_)
+        return rows.returned(z[:, 1] if len(self.classes_) == 2 else z, X)
+
+    @property
+    def model_(self) -> Model:
+        """The fitted `Model`: it saves to a file, and predicts without scikit-learn."""
+        check_is_fitted(self)
+        W, b = self._columns()
+        if len(self.classes_) == 2:  # ±w/2 rather than 0 and w, as a fit of the Model itself has it
+            W, b = W - W.mean(axis=1, keepdims=True), b - b.mean()
+        scale, shift = self.scale_, self.shift_
+        every = np.broadcast_to(scale, len(W))[:, None]
+        W = np.divide(W, every, out=np.zeros_like(W), where=every != 0)
+        names = getattr(self, "feature_names_in_", None)
+        return Model(
+            W,
+            b - np.broadcast_to(shift, len(W)) @ W,
+            labels.plain(self.classes_),
+            scale,
+            shift,
+            None if names is None else tuple(map(str, names)),
+            None,
+            self.settings_,
+            {name: values for name, values in self.history_.items() if name != "seconds"},
+        )
+
+    @classmethod
+    def from_model(cls, model: Model, **params: Any) -> Self:
+        """Make a fitted estimator of a `Model`, such as one that was loaded from a file.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from softreg import Model, SoftmaxRegression
+        >>> model = Model(np.array([[1.0, -1.0]]), np.zeros(2), np.array(["up", "down"]))
+        >>> SoftmaxRegression.from_model(model).predict([[3.0], [-2.0]])
+        array(['up', 'down'], dtype='<U4')
+        """
+        estimator = cls(**params)
+        estimator._take(model, model.classes, np.float64)
+        estimator.n_features_in_ = model.n_features
+        if model.feature_names is not None:
+            estimator.feature_names_in_ = np.array(model.feature_names, object)
+        estimator.history_ = dict(model.history)
+        estimator.n_iter_ = np.array([len(next(iter(model.history.values()), []))], np.int32)
+        return estimator
+
+    def _take(self, model: Model, classes: NDArray[Any], dtype: Any) -> None:
+        """Take what a model says as coef_ and intercept_, which apply to X as it is."""
+        W = model.W * np.broadcast_to(model.scale, len(model.W))[:, None]
+        b = model.b + np.broadcast_to(model.shift, len(model.W)) @ model.W
+        if len(classes) == 2:
+            W, b = W[:, 1:] - W[:, :1], b[1:] - b[:1]
+        else:
+            b = b - b.mean()
+        self.coef_ = np.ascontiguousarray(W.T).astype(dtype)
+        self.intercept_ = b.astype(dtype)
+        self.classes_ = classes
+        self.scale_, self.shift_ = model.scale, model.shift
+        self.settings_ = dict(model.settings)
+
+    def _columns(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """W (d, K) and b (K,), which apply to X as it is; of two classes the first has 0."""
+        coef, b = self.coef_, self.intercept_
+        if hasattr(coef, "toarray"):
+            coef = coef.toarray()
+        W, b = np.asarray(rows.host(coef), float).T, np.asarray(rows.host(b), float)
+        if len(self.classes_) == 2:
+            W, b = np.column_stack([np.zeros(len(W)), W[:, 0]]), np.append(0.0, b)
+        return W, b
+
+    def _read(self, X: Any, method: str) -> Any:
+        check_is_fitted(self)
+        check_same_namespace(X, self, attribute="coef_", method=method)
+        array = rows.read(self, X, reset=False)
+        fill = getattr(self, "fill_", None)
+        return array if fill is None else rows.filled(array, fill)
+
+    def _predicting(self, use: Any, array: Any) -> Any:
+        W, b = self._columns()
+        try:
+            return use(Model(W, b, np.arange(W.shape[1])))
+        except DataError:
+            if not rows.finite(array):
+                raise rows.explain(array, getattr(self, "feature_names_in_", None)) from None
+            raise
+
+    def _numbers(self, X: Any, method: str) -> Any:
+        array = self._read(X, method)
+        found = self._predicting(lambda model: getattr(model, method)(array), array)
+        return rows.returned(found, X)

@@ -1,0 +1,227 @@
+"""From an estimator's parameters and what a caller gives it to Settings and a Dataset."""
+
+from __future__ import annotations
+
+import math
+import operator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length
+
+from softreg.data import Dataset
+from softreg.errors import DataError, LabelError, SettingError
+from softreg.estimator import labels, names, rows
+from softreg.model import AUTO, Model, Settings
+from softreg.solvers import SGD
+
+__all__ = ["dataset", "features", "parts", "rate", "seed", "settings", "start", "with_rate"]
+
+MISSING = ("error", "mean", "zero")
+BLOCK_ROWS = 4096
+
+
+def settings(estimator: Any) -> Settings:
+    """Return what the parameters ask for.
+
+    Raises
+    ------
+    SettingError
+        Where one of them has no meaning.
+    """
+    C, l1_ratio = names.penalty(estimator)
+    solver = names.solver(estimator.solver, l1_ratio > 0 and math.inf > C)
+    if estimator.missing not in MISSING:
+        raise SettingError("missing", estimator.missing, f"one of {list(MISSING)}")
+    if isinstance(estimator.solver, str) and isinstance(solver, SGD):
+        rate = 0.1 if estimator.learning_rate == "auto" else estimator.learning_rate
+        solver = SGD(rate, estimator.batch_size, momentum=estimator.momentum, seed=seed(estimator))
+    try:
+        max_steps = operator.index(estimator.max_iter)
+    except TypeError:
+        raise SettingError("max_iter", estimator.max_iter, "a whole number, at least 0") from None
+    return Settings(
+        solver=AUTO if solver is None else solver,
+        max_steps=max_steps,
+        C=C,
+        l1_ratio=l1_ratio,
+        tol=estimator.tol,
+        fit_intercept=bool(estimator.fit_intercept),
+        init_std=0.0,
+    )
+
+
+def seed(estimator: Any) -> int:
+    """Return the seed of what is random."""
+    state = estimator.random_state
+    if state is None:
+        return 0
+    if isinstance(state, (int, np.integer)) and state >= 0:
+        return int(state)
+    return int(check_random_state(state).randint(np.iinfo(np.int32).max))
+
+
+def features(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """Return X as rows that the engine reads; what is missing is filled in where that is asked for."""
+    array = rows.read(estimator, X, reset=reset)
+    if estimator.missing == "error":
+        if reset and hasattr(estimator, "fill_"):
+            del estimator.fill_
+        return array
+    if reset:
+        mean = estimator.missing == "mean"
+        estimator.fill_ = rows.means(array) if mean else np.zeros(array.shape[1])
+    return rows.filled(array, estimator.fill_)
+
+
+def dataset(
+    estimator: Any, X: Any, target: labels.Labels, sample_weight: ArrayLike | None, *, fixed: Any = None
+) -> Dataset:
+    """Return the Dataset of rows, labels and weights; `fixed` is a scale and a shift that are known already.
+
+    Raises
+    ------
+    DataError
+        Where they do not fit together: the message says where.
+    """
+    check_consistent_length(X, target.codes)
+    w = None
+    if sample_weight is not None:
+        w = _check_sample_weight(rows.host(sample_weight), X, dtype=np.float64, ensure_non_negative=True)
+        if not w.any():
+            raise DataError("all sample weights are zero: there is nothing to fit")
+    K = len(target.classes)
+    if K < 2:
+        raise LabelError(
+            "softmax regression needs samples of at least 2 classes in the data, but the data contains only one "
+            f"class: {target.classes[0] if K else None!r}"
+        )
+    if estimator.class_weight is not None:
+        of_class = compute_class_weight(
+            estimator.class_weight, classes=target.classes, y=target.classes[target.codes], sample_weight=w
+        )
+        w = of_class[target.codes] * (1.0 if w is None else w)
+    try:
+        scale, shift = _units(estimator, X, w) if fixed is None else fixed
+        return Dataset(
+            X,
+            target.codes,
+            labels.plain(target.classes),
+            scale,
+            shift,
+            _names(estimator),
+            weights=w,
+        )
+    except DataError:
+        if not rows.finite(X):
+            raise rows.explain(X, getattr(estimator, "feature_names_in_", None)) from None
+        raise
+
+
+def _names(estimator: Any) -> tuple[str, ...] | None:
+    found = getattr(estimator, "feature_names_in_", None)
+    return None if found is None else tuple(map(str, found))
+
+
+def _units(estimator: Any, X: Any, w: NDArray[np.float64] | None) -> tuple[Any, Any]:
+    """Scale and shift that the parameters ask for."""
+    scale, shift = estimator.scale, estimator.shift
+    if not estimator.standardize:
+        return scale, shift
+    mean, deviation = _moments(X, w)
+    scale, shift = np.broadcast_to(scale, len(mean)), np.broadcast_to(shift, len(mean))
+    deviation = np.where(deviation * np.abs(scale) > 0, deviation * np.abs(scale), 1.0)
+    return scale / deviation, -(scale * mean) / deviation + 0.0 * shift
+
+
+def _moments(X: Any, w: NDArray[np.float64] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weighted mean and deviation of each column: two passes, some rows at a time."""
+    n, d = X.shape
+    w = np.ones(n) if w is None else w
+    mean, squares = np.zeros(d), np.zeros(d)
+    for start_ in range(0, n, BLOCK_ROWS):
+        mean += w[start_ : start_ + BLOCK_ROWS] @ _dense(X[start_ : start_ + BLOCK_ROWS])
+    mean /= w.sum()
+    for start_ in range(0, n, BLOCK_ROWS):
+        squares += w[start_ : start_ + BLOCK_ROWS] @ np.square(_dense(X[start_ : start_ + BLOCK_ROWS]) - mean)
+    return mean, np.sqrt(squares / w.sum())
+
+
+def _dense(block: Any) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = (block.toarray() if hasattr(block, "toarray") else block).astype(float)
+    return found
+
+
+def start(estimator: Any, data: Dataset) -> Model | None:
+    """Return where a warm start begins: the fitted model, with the data's classes in their order; None where none is.
+
+    A class that it does not know has 0 for its weights.
+    """
+    if not hasattr(estimator, "coef_") or estimator.coef_.shape[1] != data.n_features:
+        return None
+    W, b = estimator._columns()
+    known = labels.plain(estimator.classes_).tolist()
+    place = [known.index(label) if label in known else -1 for label in data.classes.tolist()]
+    W, b = np.column_stack([W, np.zeros(len(W))]), np.append(b, 0.0)
+    return Model(W[:, place], b[place], data.classes)
+
+
+def with_rate(estimator: Any, asked: Settings, data: Dataset) -> Settings:
+    """Return settings for SGD with the learning rate that "auto" stands for, and no batch longer than the data."""
+    solver = asked.solver
+    if not isinstance(solver, SGD) or not isinstance(estimator.solver, str):
+        return asked
+    solver = replace(solver, batch_size=min(solver.batch_size, data.n_rows))
+    return replace(
+        asked, solver=solver if estimator.learning_rate != "auto" else replace(solver, learning_rate=rate(data))
+    )
+
+
+def rate(data: Dataset) -> float:
+    """Return the inverse of the largest curvature of the loss on the first block of rows.
+
+    That is at most the largest eigenvalue of the mean of x̃ x̃ᵀ, x̃ = (scale · x + shift, 1), times that of
+    diag(p) − p pᵀ for equal p: 1/K, for which a ½ stands that no p passes where K is 2. It is found by power iteration.
+    """
+    block = _dense(data.X[:BLOCK_ROWS])
+    x = np.ones((len(block), data.n_features + 1))
+    x[:, :-1] = data.scale * block + data.shift
+    v = np.random.default_rng(0).standard_normal(x.shape[1])
+    largest = 0.0
+    for _ in range(50):
+        v = x.T @ (x @ v) / len(x)
+        largest = float(np.linalg.norm(v))
+        if not largest > 0:
+            return 0.1
+        v /= largest
+    return float(max(data.n_classes, 2)) / largest if data.n_classes <= 10 else 10.0 / largest
+
+
+def parts(estimator: Any, data: Dataset) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
+    """Return the rows that train and those that judge, where early stopping sets some aside; a share of each class.
+
+    Raises
+    ------
+    SettingError
+        Where the share leaves nothing to one of them.
+    """
+    if not estimator.early_stopping:
+        return None, None
+    share = estimator.validation_fraction
+    if not (isinstance(share, (int, float)) and 0 < share < 1):
+        raise SettingError("validation_fraction", share, "a number above 0 and below 1")
+    rng = np.random.default_rng((seed(estimator), 1))
+    aside = []
+    for k in range(data.n_classes):
+        members = rng.permutation(np.flatnonzero(data.y == k))
+        aside.append(members[: round(share * len(members))])
+    judging = np.sort(np.concatenate(aside))
+    training = np.setdiff1d(np.arange(data.n_rows), judging)
+    if not len(judging) or not len(training):
+        raise SettingError(
+            "validation_fraction", share, f"more of the {data.n_rows} rows to judge by, and some that train"
+        )
+    return training, judging

@@ -1,0 +1,146 @@
+"""X, in whatever form a caller has it, as what the engine reads in place; and results in the caller's form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat
+import narwhals as nw
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_array, validate_data
+
+from softreg.errors import DataError
+
+__all__ = ["explain", "filled", "finite", "host", "means", "read", "returned"]
+
+BLOCK_ROWS = 4096
+NAMED = 3  # columns and rows, in a message
+
+
+def read(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """Return X as an array of rows that the engine reads, not copied where its type allows; names are checked.
+
+    Raises
+    ------
+    DataError
+        Where a table has columns that are not numbers: the message names them.
+    ValueError
+        Where X is not two-dimensional, has no rows, or has other columns than the estimator was fitted with.
+    """
+    plain = type(X) is np.ndarray and X.ndim == 2 and 0 not in X.shape and X.dtype.kind in "buif"
+    if plain and not reset and not hasattr(estimator, "feature_names_in_") and X.shape[1] == estimator.n_features_in_:
+        return X  # scikit-learn's checks would take longer than the answer for a row
+    table = nw.from_native(X, eager_only=True, pass_through=True)
+    if isinstance(table, nw.DataFrame):
+        array = _numbers(table)
+    elif isinstance(X, np.ndarray) and X.dtype.name == "bfloat16" and X.ndim == 2:
+        array = X  # which scikit-learn does not know
+    else:
+        array = check_array(
+            host(X),
+            accept_sparse="csr",
+            ensure_all_finite=False,
+            ensure_min_samples=1,
+            estimator=estimator,
+            input_name="X",
+        )
+    validate_data(estimator, X if isinstance(table, nw.DataFrame) else array, reset=reset, skip_check_array=True)
+    return array
+
+
+def host(X: Any) -> Any:
+    """Arrays of other namespaces in this machine's memory, as NumPy sees them: nothing is copied."""
+    if isinstance(X, np.ndarray) or not array_api_compat.is_array_api_obj(X):
+        return X
+    if hasattr(X, "detach"):
+        X = X.detach()
+    try:
+        return np.from_dlpack(X)
+    except (BufferError, RuntimeError, TypeError, ValueError):
+        return np.asarray(X)
+
+
+def returned(result: NDArray[Any], X: Any) -> Any:
+    """Return numbers as an array of X's namespace, on its device, and float32 where X is; text stays in NumPy."""
+    if result.dtype == np.float64 and str(getattr(X, "dtype", "")).endswith("float32"):
+        result = result.astype(np.float32)
+    if isinstance(X, np.ndarray) or not array_api_compat.is_array_api_obj(X) or result.dtype.kind not in "biuf":
+        return result
+    xp = array_api_compat.array_namespace(X)
+    return xp.asarray(result, device=array_api_compat.device(X))
+
+
+def _numbers(table: nw.DataFrame[Any]) -> NDArray[Any]:
+    wrong = [name for name, kind in table.schema.items() if not (kind.is_numeric() or kind == nw.Boolean)]
+    if wrong:
+        kinds = ", ".join(f"{name!r} ({table.schema[name]})" for name in wrong[:NAMED])
+        more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+        raise DataError(
+            f"X has columns that are not numbers: {kinds}{more}; encode them first, for example with "
+            "sklearn.preprocessing.OneHotEncoder in a ColumnTransformer"
+        )
+    array = table.to_numpy()
+    if array.dtype.kind not in "biuf":  # booleans beside numbers, or integers with missing values, come as objects
+        array = np.column_stack([_column(table[name]) for name in table.columns])
+    if array.ndim != 2 or 0 in array.shape:
+        raise DataError(f"X has {len(table)} rows and {len(table.columns)} columns; expected at least one of each")
+    return array
+
+
+def _column(series: nw.Series[Any]) -> NDArray[Any]:
+    column = series.to_numpy()
+    return column if column.dtype.kind in "biuf" else series.cast(nw.Float64).to_numpy().astype(float)
+
+
+def explain(X: NDArray[Any], names: ArrayLike | None) -> DataError:
+    """Return the error that says which values of X are missing or infinite, and what helps."""
+    rows: list[int] = []
+    nans, infinities = 0, 0
+    columns = np.zeros(X.shape[1], np.int64)
+    for start in range(0, X.shape[0], BLOCK_ROWS):
+        block = X[start : start + BLOCK_ROWS].astype(float)
+        bad = ~np.isfinite(block)
+        nans, infinities = nans + int(np.isnan(block).sum()), infinities + int(np.isinf(block).sum())
+        columns += bad.sum(axis=0)
+        rows.extend(start + np.flatnonzero(bad.any(axis=1)))
+    which = np.flatnonzero(columns)
+    named = [repr(str(np.asarray(names)[j])) if names is not None else str(j) for j in which[:NAMED]]
+    counts = [f"{nans} NaN" if nans else "", f"{infinities} infinite" if infinities else ""]
+    what = f"X holds {' and '.join(c for c in counts if c)} {'value' if nans + infinities == 1 else 'values'}"
+    where = f"in column {', '.join(named)}{', …' if len(which) > NAMED else ''}"
+    where += f" and row {', '.join(map(str, rows[:NAMED]))}{', …' if len(rows) > NAMED else ''}"
+    count = f"({len(which)} of the columns, {len(rows)} of the rows)"
+    remedy = "missing='mean' or missing='zero' fills in what is NaN" if nans and not infinities else "leave them out"
+    return DataError(f"{what} {where} {count}; {remedy}")
+
+
+def means(X: NDArray[Any]) -> NDArray[np.float64]:
+    """Mean of each column over the rows that have it; 0 where none has."""
+    sums, counts = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    for start in range(0, X.shape[0], BLOCK_ROWS):
+        block = X[start : start + BLOCK_ROWS].astype(float)
+        known = ~np.isnan(block)
+        sums += np.where(known, block, 0.0).sum(axis=0)
+        counts += known.sum(axis=0)
+    return sums / np.maximum(counts, 1)
+
+
+def filled(X: NDArray[Any], values: NDArray[np.float64]) -> NDArray[Any]:
+    """Return X with a column's value where it is nan: a copy only where there is such a place."""
+    if X.dtype.kind in "biu":
+        return X
+    copy = None
+    for start in range(0, X.shape[0], BLOCK_ROWS):
+        gaps = np.isnan(X[start : start + BLOCK_ROWS])
+        if gaps.any():
+            copy = X.copy() if copy is None else copy
+            rows, columns = np.nonzero(gaps)
+            copy[start + rows, columns] = values[columns].astype(X.dtype)
+    return X if copy is None else copy
+
+
+def finite(X: NDArray[Any]) -> bool:
+    """Whether no value is missing or infinite."""
+    starts = range(0, X.shape[0], BLOCK_ROWS)
+    return X.dtype.kind in "biu" or all(np.isfinite(X[start : start + BLOCK_ROWS]).all() for start in starts)

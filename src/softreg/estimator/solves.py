@@ -1,0 +1,90 @@
+"""A fit of an estimator, from what a caller gives it to its fitted attributes."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from softreg.errors import FitInterrupted
+from softreg.estimator import increments, labels, monitors, problem, rows
+from softreg.estimator.prediction import Classifier
+from softreg.model import Model, Settings, fit
+from softreg.solvers import Solution, Status
+
+__all__ = ["run"]
+
+DOUBTFUL = (Status.MAX_STEPS, Status.PRECISION_LIMIT, Status.SEPARABLE)
+SMALL_GAP = 1e-6  # relative: a solve that rounding ended nearer than this is worth no warning
+
+
+def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None) -> None:
+    """Fit, and set the estimator's attributes; also where Ctrl-C comes, which is raised again."""
+    settings = problem.settings(estimator)
+    target = labels.read(y)
+    array = problem.features(estimator, X, reset=True)
+    data = problem.dataset(estimator, array, target, sample_weight)
+    settings = problem.with_rate(estimator, settings, data)
+    training, validation = problem.parts(estimator, data)
+    dtype = np.float32 if array.dtype == np.float32 else np.float64
+    tasks = None
+    if getattr(estimator, "_skl_callbacks", None):
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        given = {"X": X, "y": y, "metadata": metadata}
+        tasks = monitors.Tasks(estimator, data, given, lambda model: _made(model, target.classes, dtype, X))
+    try:
+        model, solution = fit(
+            data,
+            settings,
+            rows=training,
+            start=problem.start(estimator, data) if estimator.warm_start else None,
+            validation=validation,
+            callback=monitors.Monitors(estimator, tasks),
+            n_threads=estimator.n_threads,
+        )
+    except FitInterrupted as interrupted:
+        _store(estimator, interrupted.model, interrupted.solution, settings, target.classes, dtype, X)
+        raise
+    _store(estimator, model, solution, settings, target.classes, dtype, X)
+    increments.forget(estimator, data)
+    if tasks is not None:
+        tasks.close()
+    _warn(estimator, solution)
+
+
+def _store(
+    estimator: Any, model: Model, solution: Solution, settings: Settings, classes: NDArray[Any], dtype: Any, X: Any
+) -> None:
+    estimator._take(model, classes, dtype)
+    estimator.coef_, estimator.intercept_ = rows.returned(estimator.coef_, X), rows.returned(estimator.intercept_, X)
+    estimator.n_iter_ = rows.returned(np.array([solution.steps], np.int32), X)
+    estimator.certificate_ = solution.gap / solution.value if solution.value > 0 else float(solution.gap)
+    estimator.status_, estimator.status_name_ = solution.message, solution.status.name
+    estimator.solver_ = solution.chosen or type(settings.solver).__name__
+    estimator.history_ = {**model.history, "seconds": np.asarray(solution.history["seconds"])}
+
+
+def _made(model: Model, classes: NDArray[Any], dtype: Any, X: Any) -> dict[str, Any]:
+    """Return the attributes that make an estimator of a step's model, for scikit-learn's callbacks."""
+    made = Classifier()
+    made._take(model, classes, dtype)
+    made.coef_, made.intercept_ = rows.returned(made.coef_, X), rows.returned(made.intercept_, X)
+    names = ("coef_", "intercept_", "classes_", "scale_", "shift_", "settings_")
+    return {name: getattr(made, name) for name in names}
+
+
+def _warn(estimator: Any, solution: Solution) -> None:
+    if solution.status not in DOUBTFUL or not np.isfinite(estimator.tol):
+        return
+    if solution.status is Status.PRECISION_LIMIT and estimator.certificate_ <= SMALL_GAP:
+        return
+    why = f"{estimator.solver} failed to converge: {solution.message}."
+    if solution.status is Status.MAX_STEPS:
+        why += (
+            " The max_iter was reached which means the coef_ did not converge to the tol."
+            " Increase the number of iterations."
+        )
+    warnings.warn(why, ConvergenceWarning, stacklevel=4)
