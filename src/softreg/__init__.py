@@ -9,7 +9,7 @@ from softreg.model import EarlyStopping, Model, Score, Settings, fit
 from softreg.solvers import LBFGS, SGD, Newton, Proximal, Solution, Status
 
 if _TYPE_CHECKING:
-    from softreg.estimator import SoftmaxRegression
+    from softreg.estimator import SoftmaxRegression, SoftmaxRegressionCV
 
 __version__ = _version("softreg")
 
@@ -24,6 +24,7 @@ __all__ = [
     "Score",
     "Settings",
     "SoftmaxRegression",
+    "SoftmaxRegressionCV",
     "Solution",
     "Status",
     "cross_entropy",
@@ -33,7 +34,10 @@ __all__ = [
     "softmax",
 ]
 
-_ESTIMATORS = ("SoftmaxRegression",)  # which import scikit-learn, a second's work: only where they are asked for
+_ESTIMATORS = (
+    "SoftmaxRegression",
+    "SoftmaxRegressionCV",
+)  # which import scikit-learn, a second's work: only where they are asked for
 
 
 def __getattr__(name: str) -> object:

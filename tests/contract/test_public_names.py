@@ -14,7 +14,17 @@ MODULES = ["softreg", *(m.name for m in pkgutil.walk_packages(softreg.__path__, 
 MODULES = [name for name in MODULES if not name.endswith(("._native", ".__main__"))]
 
 SOFTREG = ["LBFGS", "SGD", "Dataset", "EarlyStopping", "Model", "Newton", "Proximal", "Score", "Settings"]
-SOFTREG += ["SoftmaxRegression", "Solution", "Status", "cross_entropy", "fit", "log_softmax", "logsumexp", "softmax"]
+SOFTREG += [
+    "SoftmaxRegression",
+    "SoftmaxRegressionCV",
+    "Solution",
+    "Status",
+    "cross_entropy",
+    "fit",
+    "log_softmax",
+    "logsumexp",
+    "softmax",
+]
 
 
 def test_softreg_exports_these_names_and_no_others() -> None:

@@ -15,7 +15,7 @@ from softreg.estimator.prediction import Classifier
 from softreg.model import Model, Settings, fit
 from softreg.solvers import Solution, Status
 
-__all__ = ["run"]
+__all__ = ["run", "store", "warn"]
 
 DOUBTFUL = (Status.MAX_STEPS, Status.PRECISION_LIMIT, Status.SEPARABLE)
 SMALL_GAP = 1e-6  # relative: a solve that rounding ended nearer than this is worth no warning
@@ -46,18 +46,19 @@ def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None) -> None
             n_threads=estimator.n_threads,
         )
     except FitInterrupted as interrupted:
-        _store(estimator, interrupted.model, interrupted.solution, settings, target.classes, dtype, X)
+        store(estimator, interrupted.model, interrupted.solution, settings, target.classes, dtype, X)
         raise
-    _store(estimator, model, solution, settings, target.classes, dtype, X)
+    store(estimator, model, solution, settings, target.classes, dtype, X)
     increments.forget(estimator, data)
     if tasks is not None:
         tasks.close()
-    _warn(estimator, solution)
+    warn(estimator, solution)
 
 
-def _store(
+def store(
     estimator: Any, model: Model, solution: Solution, settings: Settings, classes: NDArray[Any], dtype: Any, X: Any
 ) -> None:
+    """Set what a fit leaves behind."""
     estimator._take(model, classes, dtype)
     estimator.coef_, estimator.intercept_ = rows.returned(estimator.coef_, X), rows.returned(estimator.intercept_, X)
     estimator.n_iter_ = rows.returned(np.array([solution.steps], np.int32), X)
@@ -76,7 +77,8 @@ def _made(model: Model, classes: NDArray[Any], dtype: Any, X: Any) -> dict[str, 
     return {name: getattr(made, name) for name in names}
 
 
-def _warn(estimator: Any, solution: Solution) -> None:
+def warn(estimator: Any, solution: Solution) -> None:
+    """Warn where the fit did not come as near to the optimum as was asked for."""
     if solution.status not in DOUBTFUL or not np.isfinite(estimator.tol):
         return
     if solution.status is Status.PRECISION_LIMIT and estimator.certificate_ <= SMALL_GAP:

@@ -1,0 +1,237 @@
+"""Cross-validation: folds by row numbers, a path for each, and what is chosen from their scores."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import check_cv
+from sklearn.utils import _metadata_requests as routing
+from sklearn.utils.validation import _check_method_params
+
+from softreg.data import Dataset
+from softreg.errors import SettingError
+from softreg.estimator import increments, labels, path, problem, solves
+from softreg.estimator.prediction import Classifier
+from softreg.estimator.regression import SoftmaxRegression
+from softreg.kernels import in_order
+from softreg.kernels.threads import available_threads
+from softreg.model import Model, Settings, fit
+
+__all__ = ["draw", "run", "score"]
+
+RULES = ("best", "one_standard_error")
+PATH_BYTES = 1 << 28  # of coefs_paths_, beyond which they are not kept
+OWN = ("Cs", "l1_ratios", "cv", "scoring", "refit", "use_legacy_attributes", "rule", "abandon")
+LOSSES = {"neg_log_loss": "loss", "accuracy": "accuracy", None: "accuracy"}  # scores that the engine gives itself
+
+
+def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None, params: dict[str, Any]) -> None:
+    """Choose, fit, and set the estimator's attributes."""
+    routing._raise_for_params(params, estimator, "fit")
+    Cs, ratios = _grid(estimator)
+    if estimator.use_legacy_attributes is not False:
+        raise SettingError(
+            "use_legacy_attributes", estimator.use_legacy_attributes, "False: there are the new ones only"
+        )
+    if estimator.rule not in RULES:
+        raise SettingError("rule", estimator.rule, f"one of {list(RULES)}")
+    common = {k: v for k, v in estimator.get_params(deep=False).items() if k not in OWN}
+    settings = [problem.settings(SoftmaxRegression(C=1.0, l1_ratio=ratio, **common)) for ratio in ratios]
+    target = labels.read(y)
+    array = problem.features(estimator, X, reset=True)
+    data = problem.dataset(estimator, array, target, sample_weight)
+    settings = [problem.with_rate(estimator, each, data) for each in settings]
+    named = target.classes[target.codes]
+    routed = _routed(estimator, sample_weight, params)
+    folds = list(check_cv(estimator.cv, named, classifier=True).split(array, named, **routed.splitter.split))
+    scorer = _scorer(estimator, data, array, target, sample_weight, routed.scorer.score)
+    tasks = [(each, np.asarray(train), np.asarray(test)) for train, test in folds for each in settings]
+    threads = estimator.n_threads or available_threads()
+    outer = threads if len(tasks) >= threads else 1
+
+    def walk(task: tuple[Settings, NDArray[np.int64], NDArray[np.int64]]) -> list[path.Entry]:
+        return path.walk(
+            data,
+            task[0],
+            Cs,
+            task[1],
+            task[2],
+            scorer,
+            lambda model: _flat(model, bool(estimator.fit_intercept)),
+            abandon=estimator.abandon,
+            n_threads=1 if outer > 1 else threads,
+        )
+
+    entries = list(in_order(walk, tasks, outer))
+    _results(estimator, entries, Cs, ratios, len(folds))
+    dtype = np.float32 if array.dtype == np.float32 else np.float64
+    i, j = _chosen(estimator)
+    estimator.C_, estimator.l1_ratio_ = float(Cs[j]), float(ratios[i])
+    model, solution = fit(data, replace(settings[i], C=estimator.C_), n_threads=estimator.n_threads)
+    n_iter = estimator.n_iter_
+    solves.store(estimator, model, solution, settings[i], target.classes, dtype, X)
+    estimator.n_iter_ = n_iter
+    if not estimator.refit:
+        _averaged(estimator, entries, Cs, ratios, len(folds))
+    increments.forget(estimator, data)
+    solves.warn(estimator, solution)
+
+
+def _grid(estimator: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    Cs = estimator.Cs
+    if isinstance(Cs, (int, np.integer)) and not isinstance(Cs, bool) and Cs > 0:
+        Cs = np.logspace(-4, 4, int(Cs))
+    found = []
+    for name, value, least in (("Cs", Cs, 0.0), ("l1_ratios", estimator.l1_ratios, -1.0)):
+        try:
+            array = np.asarray(value, float)
+        except (TypeError, ValueError):
+            array = np.empty(0)
+        if array.ndim != 1 or not len(array) or not (array > least).all():
+            want = (
+                "a number of values, or a list of positive numbers" if name == "Cs" else "a list of numbers from 0 to 1"
+            )
+            raise SettingError(name, value, want)
+        found.append(array)
+    return found[0], found[1]
+
+
+def _routed(estimator: Any, sample_weight: Any, params: dict[str, Any]) -> Any:
+    if routing._routing_enabled():
+        return routing.process_routing(estimator, "fit", sample_weight=sample_weight, **params)
+    from sklearn.utils import Bunch
+
+    scores = {} if sample_weight is None else {"sample_weight": sample_weight}
+    return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=scores))
+
+
+def _scorer(
+    estimator: Any, data: Dataset, array: Any, target: labels.Labels, sample_weight: Any, params: dict[str, Any]
+) -> path.Scorer:
+    """Return what scores a model on rows: the engine where it can, else a scorer of scikit-learn's."""
+    if (estimator.scoring is None or isinstance(estimator.scoring, str)) and estimator.scoring in LOSSES:
+        w = params.get("sample_weight")
+        judged = replace(data, weights=None if w is None else np.asarray(w, float))
+        name = LOSSES[estimator.scoring]
+        sign = -1.0 if name == "loss" else 1.0
+        return lambda model, rows: sign * float(getattr(model.score(judged, rows), name))
+    scorer = get_scorer(estimator.scoring)
+    named = target.classes[target.codes]
+
+    def by_scorer(model: Model, rows: NDArray[np.int64]) -> float:
+        fitted = SoftmaxRegression()
+        fitted._take(model, target.classes, np.float64)
+        fitted.n_features_in_ = data.n_features
+        return float(scorer(fitted, array[rows], named[rows], **_check_method_params(array, params, rows)))
+
+    return by_scorer
+
+
+def _flat(model: Model, intercept: bool) -> NDArray[np.float64]:
+    """Coefficients on X as it is, (K, d) or of two classes (1, d), with the intercept last where there is one."""
+    made: Any = Classifier()
+    made._take(model, model.classes, np.float64)
+    return np.column_stack([made.coef_, made.intercept_]) if intercept else np.asarray(made.coef_)
+
+
+def _results(
+    estimator: Any, entries: list[list[path.Entry]], Cs: NDArray[np.float64], ratios: NDArray[np.float64], folds: int
+) -> None:
+    shape = folds, len(ratios), len(Cs)
+
+    def table(name: str, dtype: Any = float) -> NDArray[Any]:
+        return np.array([[getattr(entry, name) for entry in row] for row in entries], dtype).reshape(shape)
+
+    estimator.Cs_, estimator.l1_ratios_ = Cs, ratios
+    estimator.scores_, estimator.n_iter_ = table("score"), table("n_iter", np.int32)
+    known = next(entry.coef for entry in entries[0] if entry.coef is not None)
+    estimator.__dict__.pop("coefs_paths_", None)
+    if known.nbytes * np.prod(shape) <= PATH_BYTES:
+        nothing = np.full(known.shape, np.nan)
+        coefs = [[nothing if entry.coef is None else entry.coef for entry in row] for row in entries]
+        estimator.coefs_paths_ = np.array(coefs).reshape(*shape, *known.shape)
+    flat = estimator.scores_.reshape(folds, -1)
+    mean = flat.mean(axis=0)
+    order = np.argsort(np.argsort(-np.where(np.isnan(mean), -np.inf, mean), kind="stable"), kind="stable")
+    seconds = table("seconds").reshape(folds, -1)
+    estimator.cv_results_ = {
+        "param_C": np.tile(Cs, len(ratios)),
+        "param_l1_ratio": np.repeat(ratios, len(Cs)),
+        **{f"split{k}_test_score": flat[k] for k in range(folds)},
+        "mean_test_score": mean,
+        "std_test_score": flat.std(axis=0),
+        "rank_test_score": (order + 1).astype(np.int32),
+        "mean_fit_time": seconds.mean(axis=0),
+        "max_certificate": table("certificate").reshape(folds, -1).max(axis=0),
+    }
+
+
+def _chosen(estimator: Any) -> tuple[int, int]:
+    """Return the places of the mixture and the strength that the rule chooses."""
+    scores = estimator.scores_
+    mean = np.where(np.isnan(scores.mean(axis=0)), -np.inf, scores.mean(axis=0))
+    i, j = np.unravel_index(int(mean.argmax()), mean.shape)
+    if estimator.rule == "one_standard_error":
+        error = scores[:, i, j].std(ddof=1) / np.sqrt(len(scores)) if len(scores) > 1 else 0.0
+        good = np.flatnonzero(mean[i] >= mean[i, j] - error)
+        j = good[estimator.Cs_[good].argmin()]
+    return int(i), int(j)
+
+
+def _averaged(
+    estimator: Any, entries: list[list[path.Entry]], Cs: NDArray[np.float64], ratios: NDArray[np.float64], folds: int
+) -> None:
+    """Take the mean of the folds' best coefficients for the model, as scikit-learn does without a refit."""
+    best, chosen = [], []
+    for k in range(folds):
+        some = [(entry, i, j) for i in range(len(ratios)) for j, entry in enumerate(entries[k * len(ratios) + i])]
+        entry, i, j = max((one for one in some if one[0].coef is not None), key=lambda one: one[0].score)
+        best.append(entry.coef)
+        chosen.append((Cs[j], ratios[i]))
+    w = np.mean([coef for coef in best if coef is not None], axis=0)
+    d = estimator.n_features_in_
+    estimator.coef_ = w[:, :d].astype(estimator.coef_.dtype)
+    if estimator.fit_intercept:
+        estimator.intercept_ = w[:, d].astype(estimator.coef_.dtype)
+    estimator.C_, estimator.l1_ratio_ = (float(v) for v in np.mean(chosen, axis=0))
+    estimator.certificate_, estimator.status_name_ = float("inf"), "STOPPED"
+    estimator.status_ = "the mean of the folds' best models, which is the optimum of no penalty"
+
+
+def score(estimator: Any, X: Any, y: Any, sample_weight: Any, params: dict[str, Any]) -> float:
+    """Return the score on labelled rows."""
+    routing._raise_for_params(params, estimator, "score")
+    if routing._routing_enabled():
+        if sample_weight is not None:
+            params = {**params, "sample_weight": sample_weight}
+        params = routing.process_routing(estimator, "score", **params).scorer.score
+    elif sample_weight is not None:
+        params = {"sample_weight": sample_weight}
+    return float(estimator._get_scorer()(estimator, X, y, **params))
+
+
+def draw(estimator: Any, ax: Any = None) -> Any:
+    """Draw the mean score against C, a line for each mixture, with its standard error and what was chosen."""
+    import matplotlib.pyplot as plt
+
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+    folds = len(estimator.scores_)
+    order = np.argsort(estimator.Cs_)
+    for i, ratio in enumerate(estimator.l1_ratios_):
+        scores = estimator.scores_[:, i, order]
+        mean, error = scores.mean(axis=0), scores.std(axis=0, ddof=1) / np.sqrt(folds) if folds > 1 else 0.0
+        (line,) = ax.plot(estimator.Cs_[order], mean, marker="o", markersize=3, label=f"l1_ratio = {ratio:g}")
+        ax.fill_between(
+            estimator.Cs_[order], mean - error, mean + error, color=line.get_color(), alpha=0.2, linewidth=0
+        )
+    ax.axvline(estimator.C_, color="0.3", linestyle="--", linewidth=1, label=f"chosen: C = {estimator.C_:.3g}")
+    scoring = estimator.scoring or "accuracy"
+    ax.set(xscale="log", xlabel="C, the inverse strength of the penalty", ylabel=f"mean {scoring} over {folds} folds")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False)
+    return ax
