@@ -174,14 +174,6 @@ def test_a_wrong_intercept_costs_the_gap_one_try_and_little_of_its_tightness() -
     assert gap.passes == 2 + 1.5, "two for the classes' means, once, and one and a half with a better intercept"
 
 
-def test_a_class_without_rows_is_fitted_and_certified() -> None:
-    data = dataset(1, n=60)
-    wider = Dataset(data.X, data.y, np.append(data.classes, "never seen"))
-    _, solution = fit(wider, Settings(LBFGS(), C=0.1, tol=1e-3, max_steps=300))
-    assert np.isfinite(solution.history["value"]).all()
-    assert solution.status in (Status.CONVERGED, Status.PRECISION_LIMIT, Status.MAX_STEPS)
-
-
 def test_sgd_is_never_certified() -> None:
     assert fit(dataset(1), Settings(SGD(), C=1.0))[1].gap == np.inf
 

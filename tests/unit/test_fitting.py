@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -12,10 +13,10 @@ import numpy as np
 import pytest
 
 from problems import DTYPES, dataset
-from softreg import LBFGS, SGD, Dataset, Model, Score, Settings, Status, fit
+from softreg import LBFGS, SGD, Dataset, EarlyStopping, Model, Newton, Proximal, Score, Settings, Status, fit
 from softreg.errors import DataError, FitError, FitInterrupted, SettingError, ShapeError
 from softreg.objective import SoftmaxObjective
-from softreg.solvers import Step, minimise
+from softreg.solvers import SOLVERS, Step, minimise
 
 QUICK = Settings(solver=SGD(batch_size=8), max_steps=3)
 
@@ -162,12 +163,79 @@ def test_nothing_to_fit_is_an_error(data: Dataset) -> None:
         fit(data)
 
 
-@pytest.mark.parametrize(
-    "fields", [{"C": 0.0}, {"C": np.nan}, {"init_std": -1.0}, {"init_std": np.inf}, {"seed": -1}, {"max_steps": -1}]
-)
-def test_settings_outside_their_range_are_refused(fields: dict[str, Any]) -> None:
-    with pytest.raises(SettingError, match=next(iter(fields))):
-        Settings(**fields)
+# Every number that can be set: what makes the settings that hold it, what else they need, the name, values outside its
+# range. That it is a number, and a whole one, is the same for all.
+WHOLE = [
+    pytest.param(Settings, {}, "max_steps", [-1], id="Settings.max_steps"),
+    pytest.param(Settings, {}, "seed", [-1], id="Settings.seed"),
+    pytest.param(SGD, {}, "batch_size", [0], id="SGD.batch_size"),
+    pytest.param(SGD, {}, "seed", [-1], id="SGD.seed"),
+    pytest.param(SGD, {"schedule": "cosine"}, "period", [0], id="SGD.period"),
+    pytest.param(LBFGS, {}, "memory", [0], id="LBFGS.memory"),
+    pytest.param(Newton, {}, "inner", [0], id="Newton.inner"),
+    pytest.param(Proximal, {}, "first", [0], id="Proximal.first"),
+    pytest.param(Proximal, {}, "most", [0], id="Proximal.most"),
+    pytest.param(EarlyStopping, {}, "patience", [0], id="EarlyStopping.patience"),
+]
+REAL = [
+    pytest.param(Settings, {}, "C", [0.0, -1.0], id="Settings.C"),
+    pytest.param(Settings, {}, "l1_ratio", [-0.1, 1.1, math.inf], id="Settings.l1_ratio"),
+    pytest.param(Settings, {}, "tol", [-1.0, math.inf], id="Settings.tol"),
+    pytest.param(Settings, {}, "init_std", [-1.0, math.inf], id="Settings.init_std"),
+    pytest.param(SGD, {}, "learning_rate", [0.0, -1.0, math.inf], id="SGD.learning_rate"),
+    pytest.param(SGD, {}, "momentum", [-0.1, 1.0], id="SGD.momentum"),
+    pytest.param(Newton, {}, "share", [0.0, 1.5], id="Newton.share"),
+    pytest.param(Newton, {}, "accuracy", [0.0, 1.0], id="Newton.accuracy"),
+    pytest.param(Newton, {}, "exact_passes", [-1.0], id="Newton.exact_passes"),
+    pytest.param(Proximal, {}, "ratio", [1.0, 0.5], id="Proximal.ratio"),
+    pytest.param(EarlyStopping, {}, "min_delta", [-1.0, math.inf], id="EarlyStopping.min_delta"),
+]
+NO_NUMBERS = [True, np.True_, "1", b"1", [1], np.array([1]), 1j, object()]
+
+
+def refused(make: Any, others: dict[str, Any], name: str, value: object) -> None:
+    with pytest.raises(SettingError) as caught:
+        make(**others, **{name: value})
+    assert caught.value.name == name
+    assert caught.value.got is value
+    assert str(caught.value) == f"{name} is {value!r}; expected {caught.value.want}"
+
+
+@pytest.mark.parametrize(("make", "others", "name", "outside"), WHOLE)
+def test_a_whole_number_is_taken_as_one_and_nothing_else_is(
+    make: Any, others: dict[str, Any], name: str, outside: list[object]
+) -> None:
+    for value in [*outside, *NO_NUMBERS, 2.0, math.nan]:
+        refused(make, others, name, value)
+    assert type(getattr(make(**others, **{name: np.uint8(3)}), name)) is int
+
+
+@pytest.mark.parametrize(("make", "others", "name", "outside"), REAL)
+def test_a_number_is_taken_as_one_and_nothing_else_is(
+    make: Any, others: dict[str, Any], name: str, outside: list[object]
+) -> None:
+    for value in [*outside, *NO_NUMBERS, None, math.nan, 10**400]:
+        refused(make, others, name, value)
+    inside = np.float32(1.5 if make is Proximal else 0.5)
+    assert type(getattr(make(**others, **{name: inside}), name)) is float
+
+
+@pytest.mark.parametrize("make", [LBFGS, Newton])
+def test_steps_of_a_refresh_are_whole_numbers_from_0(make: Any) -> None:
+    for value in ("31", 3, None, True):
+        refused(make, {}, "refresh", value)
+    for step in (True, "3", 2.5, -1):
+        with pytest.raises(SettingError, match=f"refresh is {step!r}; expected "):
+            make(refresh=(3, step))
+    assert make(refresh=[np.int64(3)]).refresh == (3,)
+
+
+def test_no_number_among_the_settings_is_missing_from_the_table() -> None:
+    tested = {(param.values[0], param.values[2]) for table in (WHOLE, REAL) for param in table}
+    for make in (Settings, EarlyStopping, *SOLVERS.values()):
+        for field in dataclasses.fields(make):
+            if field.init and re.search(r"\b(int|float)\b", str(field.type)) and field.name != "refresh":
+                assert (make, field.name) in tested, f"{make.__name__}.{field.name}"
 
 
 def test_blas_has_one_thread_during_a_fit_whatever_it_had_before() -> None:

@@ -17,6 +17,7 @@ from softreg.errors import FitError, LabelError, SettingError
 from softreg.estimator import labels, names, problem, rows
 from softreg.kernels import one_blas_thread
 from softreg.model import Model, Settings
+from softreg.model.present import Present
 from softreg.objective import SoftmaxObjective
 from softreg.solvers import SGD
 
@@ -66,7 +67,7 @@ def step(estimator: Any, X: Any, y: Any, classes: ArrayLike | None, sample_weigh
         n_threads=estimator.n_threads,
         intercept=bool(estimator.fit_intercept),
     )
-    theta = np.append(W, [b], axis=0).ravel()
+    theta = Present.all_of(data).start(W, b)
     order = np.random.default_rng((solver.seed, calls + 1)).permutation(data.n_rows)
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         swept = objective.sweep(

@@ -12,13 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from softreg.data import Dataset
 from softreg.errors import DataError, FitInterrupted, SettingError, ShapeError
-from softreg.kernels import fold, one_blas_thread
+from softreg.kernels import one_blas_thread
 from softreg.model import overflow
 from softreg.model.choice import choose
 from softreg.model.model import Model, Score
+from softreg.model.present import Present
 from softreg.model.settings import AUTO, Settings
+from softreg.model.start import begin
 from softreg.objective import CompositeObjective, SoftmaxObjective, separation
-from softreg.protocols import Gap, Matrix, Separation, Vector
+from softreg.protocols import Gap, Separation, Vector
 from softreg.solvers import Answer, Solution, Status, Step, minimise
 
 __all__ = ["fit"]
@@ -58,7 +60,9 @@ def fit(
     model : Model
     solution : Solution
         How the solve ended, in a word and in a sentence, and its figures with their times. Without a penalty it may
-        end as SEPARABLE: there is no optimum, `separation` says why, and the model is that of the last point.
+        end as SEPARABLE: there is no optimum, `separation` says why, and the model is that of the last point. Classes
+        without rows of any weight are left out by a solver that converges, which `message` says: their probability is
+        0, and the gap is that to the infimum.
 
     Raises
     ------
@@ -105,7 +109,9 @@ def fit(
         raise DataError("the data has no rows: there is nothing to fit")
     if not whole.weight > 0:
         raise DataError("all weights are 0: there is nothing to fit")
-    objective = _penalised(whole, settings)
+    # Without an intercept, as to a solver that does not go to the optimum, a class without rows is one like any other.
+    present = (Present.of if settings.converges and settings.fit_intercept else Present.all_of)(data, rows)
+    objective = _penalised(replace(whole, data=present.data), settings, data.n_classes)
     chosen = ""
     if settings.solver == AUTO:
         choice = choose(objective)
@@ -117,33 +123,41 @@ def fit(
     def on_step(step: Step) -> Answer:
         score = None
         if validation is not None:
-            score = _model(data, objective, step.theta, settings).score(judged, judged_rows)
+            score = _model(present, objective, step.theta, settings).score(judged, judged_rows)
             scores.append(score)
-        return callback(step, score) if callback is not None else None
+        return None if callback is None else callback(replace(step, theta=present.widen(step.theta)), score)
 
     def certify(objective: _Objective, state: Any, wanted: float) -> Gap:
+        if present.alone:
+            return Gap(state.value)  # no value is below 0
         return objective.gap(state.theta, state.point, wanted, state.newton)
 
     def separated(objective: SoftmaxObjective, state: Any, moved: Vector | None) -> Separation | None:
         return separation.find(objective.data, objective.rows, state.theta, moved, settings.fit_intercept)
 
-    theta = _start(objective, settings, start)
+    theta = begin(present, settings, start)
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):  # an overflow is told by the status
         solution = minimise(
             objective,
             solver,
             theta,
-            max_steps=settings.max_steps or 0,
+            max_steps=0 if present.alone else settings.max_steps or 0,
             finer=objective.finer() if settings.converges else None,
             certify=certify if settings.converges else None,
             tol=settings.tol,
-            separation=separated if settings.converges and math.isinf(settings.C) else None,
+            separation=separated if settings.converges and math.isinf(settings.C) and not present.alone else None,
             callback=on_step,
         )
         smooth = objective.smooth if isinstance(objective, CompositeObjective) else objective
         overflow.explain(smooth, theta, solution)
-    solution = replace(solution, chosen=chosen)
-    model = _model(data, objective, solution.theta, settings, solution, scores)
+    model = _model(present, objective, solution.theta, settings, solution, scores)
+    solution = replace(
+        solution,
+        theta=present.widen(solution.theta),
+        message=present.told(solution.message),
+        chosen=chosen,
+        separation=solution.separation and present.separation(solution.separation),
+    )
     if solution.status is Status.INTERRUPTED:
         raise FitInterrupted(model, solution)
     return model, solution
@@ -155,11 +169,12 @@ _ALWAYS = ("value", "loss", "accuracy", "passes")
 _Objective = SoftmaxObjective | CompositeObjective
 
 
-def _penalised(smooth: SoftmaxObjective, settings: Settings) -> _Objective:
+def _penalised(smooth: SoftmaxObjective, settings: Settings, n_classes: int) -> _Objective:
     strength, l1_ratio = 1 / settings.C / smooth.weight, settings.l1_ratio
     # Two classes are fitted as a softmax. Of all W with one difference of rows w = w1 − w0, ±w/2 has the least ‖W‖²,
     # ‖w‖²/2, and the least ‖W‖₁, ‖w‖₁: with the L2 penalty doubled this is exactly the fit of one row of weights.
-    smooth = replace(smooth, l2=(2 if smooth.data.n_classes == 2 else 1) * (1 - l1_ratio) * strength)
+    # (Two that are left of more keep the penalty of those: a class's last row makes no jump.)
+    smooth = replace(smooth, l2=(2 if n_classes == 2 else 1) * (1 - l1_ratio) * strength)
     return CompositeObjective(smooth, l1_ratio * strength) if l1_ratio * strength > 0 else smooth
 
 
@@ -177,42 +192,15 @@ def _numbers(name: str, rows: ArrayLike, data: Dataset) -> NDArray[np.int64]:
     return index.astype(np.int64)
 
 
-def _start(objective: _Objective, settings: Settings, model: Model | None) -> Vector:
-    theta = np.zeros(objective.size)
-    if model is not None:
-        data = (objective.smooth if isinstance(objective, CompositeObjective) else objective).data
-        W, b = objective.split(theta)
-        W[...], b[...] = _rescaled(model, data)
-        if not settings.fit_intercept:
-            b[...] = 0.0
-        return theta
-    if settings.converges:  # noise on a column of large values would be logits that no step can leave
-        return theta
-    W, _ = objective.split(theta)
-    # Entry 0 of the seed's sequence; the solver's epochs take 1, 2, …
-    W[...] = np.random.default_rng((settings.seed, 0)).normal(scale=settings.init_std, size=W.shape)
-    return theta
-
-
-def _rescaled(model: Model, data: Dataset) -> tuple[Matrix, Vector]:
-    """W and b of a model in the units of the data: (scale · X + shift) W + b gives the same logits."""
-    if np.array_equal(model.scale, data.scale) and np.array_equal(model.shift, data.shift):
-        return model.W, model.b
-    W, b = fold(model.W, model.b, model.scale, model.shift)  # on X as it is
-    scale = np.broadcast_to(data.scale, data.n_features)[:, None]
-    W = np.divide(W, scale, out=np.zeros_like(W), where=scale != 0)
-    return W, b - np.broadcast_to(data.shift, data.n_features) @ W
-
-
 def _model(
-    data: Dataset,
+    present: Present,
     objective: _Objective,
     theta: Vector,
     settings: Settings,
     solution: Solution | None = None,
     scores: list[Score] | None = None,
 ) -> Model:
-    W, b = objective.split(theta)
+    data = present.whole
     history = {}
     if solution is not None:
         # No times, so that equal fits make equal files; what is unknown is nan there, and what always was is left out.
@@ -223,11 +211,16 @@ def _model(
             history |= {f"validation_{name}": np.array([getattr(s, name) for s in scores]) for name in Score._fields}
     # Adding a constant to a row of W, or to b, changes no probability: choose the one with mean 0. Not where it is the
     # L1 penalty that chose, and zeros would be lost; of two classes both would choose the same.
-    if not (isinstance(objective, CompositeObjective) and data.n_classes > 2):
+    W, b = objective.split(theta)
+    if not (isinstance(objective, CompositeObjective) and len(b) > 2):
         W = W - W.mean(axis=1, keepdims=True)
+    b = b - b[present.own].mean()
+    if present.reduced:
+        stacked = present.widen(np.append(W, [b], axis=0).ravel()).reshape(-1, data.n_classes)
+        W, b = stacked[:-1], stacked[-1]
     return Model(
         W,
-        b - b.mean(),
+        b,
         data.classes,
         data.scale,
         data.shift,

@@ -10,9 +10,9 @@ weight do not count; scale and shift only give the same D other numbers.
 Complete separation is proved by a point that classifies all rows right: its margins in float64 exceed what rounding
 can have done to them (Higham 2002, "Accuracy and stability of numerical algorithms", section 3.1). Quasi-complete
 separation is found by a linear programme (`programme`), unless the point where the solve ended proves that there is
-none (`overlap`); with many unknowns that point also says in which few directions to look. A class without rows is
-separated from those that have some: its b alone may fall for ever. What is too large, or undecided, may be suspected;
-so it is without an intercept, where only complete separation is proved.
+none (`overlap`); with many unknowns that point also says in which few directions to look. What is too large, or
+undecided, may be suspected; so it is without an intercept, where only complete separation is proved. Classes without
+rows are not asked about: a fit leaves them out.
 """
 
 from __future__ import annotations
@@ -86,11 +86,6 @@ def examine(
         proof, known = _quasi(data, index, theta)
         if known:
             return proof
-    missing = np.bincount(data.y[index], minlength=data.n_classes) == 0
-    if missing.any():
-        direction = np.zeros_like(theta)
-        direction[-1, missing] = -1.0
-        return _found(data, Separated.QUASI, direction, missing[:, None] & ~missing)
     return _suspicion(data, index, moved)
 
 

@@ -13,9 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from softreg.errors import SettingError
 from softreg.protocols import PreconditionedObjective, Vector
-from softreg.solvers.checks import whole
+from softreg.solvers.checks import steps, whole
 from softreg.solvers.search import Blind, backtrack
 from softreg.solvers.state import PointState
 
@@ -68,9 +67,7 @@ class LBFGS:
 
     def __post_init__(self) -> None:
         whole(self, 1, "memory")
-        object.__setattr__(self, "refresh", tuple(self.refresh))
-        if any(step < 0 for step in self.refresh):
-            raise SettingError("refresh", self.refresh, "steps from 0")
+        steps(self, "refresh")
 
     def init(self, objective: PreconditionedObjective, theta: Vector) -> LBFGSState:
         """Return the state before the first step: one pass."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from softreg.errors import SettingError
 from softreg.protocols import HessianObjective, Matrix, Vector
-from softreg.solvers.checks import real, whole
+from softreg.solvers.checks import real, steps, whole
 from softreg.solvers.search import Blind, backtrack
 from softreg.solvers.state import PointState
 
@@ -79,13 +79,13 @@ class Newton:
     def __post_init__(self) -> None:
         real(self, "share", "accuracy", "exact_passes")
         whole(self, 1, "inner")
-        object.__setattr__(self, "refresh", tuple(self.refresh))
+        steps(self, "refresh")
         if not 0 < self.share <= 1:
             raise SettingError("share", self.share, "a number in (0, 1]")
         if not 0 < self.accuracy < 1:
             raise SettingError("accuracy", self.accuracy, "a number in (0, 1)")
-        if any(step < 0 for step in self.refresh):
-            raise SettingError("refresh", self.refresh, "steps from 0")
+        if not self.exact_passes >= 0:
+            raise SettingError("exact_passes", self.exact_passes, "a number from 0")
 
     def init(self, objective: HessianObjective, theta: Vector) -> NewtonState:
         """Return the state before the first step: one pass."""
