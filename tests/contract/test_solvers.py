@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from problems import SOLVERS, dataset
-from softreg import Status
+from softreg import LBFGS, Dataset, Newton, Status
 from softreg.errors import FitError, SettingError
 from softreg.objective import SoftmaxObjective
 from softreg.solvers import SGD, Step, minimise
@@ -214,3 +214,13 @@ def test_weights_in_sgd_scale_a_rows_share_of_the_step() -> None:
     theta = np.zeros(weighted.size)
     first, second = (minimise(f, SGD(batch_size=9), theta, max_steps=2).theta for f in (weighted, scaled))
     np.testing.assert_allclose(first, second, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("solver", [LBFGS(), Newton(), Newton(exact_passes=0)], ids=["lbfgs", "exact", "truncated"])
+def test_where_the_digits_end_a_solve_does_not_wander_off(solver: Any) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4)) * [1, 3, 30, 10] + [0, 3, 45, 16]
+    data = Dataset(X, rng.integers(0, 5, 300).astype(np.int32), np.arange(5))
+    solution = minimise(SoftmaxObjective(data), solver, np.zeros(25), max_steps=1000)
+    assert solution.status is Status.PRECISION_LIMIT
+    assert solution.grad_norm <= 100 * solution.history["grad_norm"].min()

@@ -114,9 +114,10 @@ class Newton:
         if found is None:
             return self._other(objective, replace(state, passes=state.passes + passes))
         theta, point, length, trials, _ = found
-        metric = point.grad if solve is None or not found.blind else solve(point.grad)
-        blind = state.blind.after(found, float(point.grad @ metric))
-        if blind.stalled:
+        before, squared = (_squared(v, solve if found.blind else None) for v in (grad, point.grad))
+        blind = state.blind.after(found, squared)
+        # Where values tell nothing, a longer gradient is no step down: it is rounding, thrown far where H is flat.
+        if blind.stalled or (found.blind and not squared <= before):
             return self._other(objective, replace(state, passes=state.passes + passes + trials))
         share = min(1.0, 2 * state.share) if length < 1 else state.share
         return NewtonState(theta, point, solve, share, state.steps + 1, state.passes + passes + trials, blind)
@@ -133,6 +134,11 @@ class Newton:
         else:
             return None
         return self.step(objective, again)
+
+
+def _squared(v: Vector, solve: Solve | None) -> float:
+    """Squared norm, in the preconditioner's metric where there is one."""
+    return float(v @ (v if solve is None else solve(v)))
 
 
 def _conjugate_gradients(
