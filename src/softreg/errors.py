@@ -9,7 +9,13 @@
     ├── DataNotFoundError       (FileNotFoundError)   a data set that is nowhere to be had
     ├── SettingError            (ValueError)          a setting outside its range
     ├── ModelFileError          (ValueError)          a model file that is not whole, not ours or not readable
-    └── FitError                (RuntimeError)        a fit without a usable result
+    ├── FitError                (RuntimeError)        a fit without a usable result
+    ├── InferenceError          (ValueError)          standard errors that this model and these rows do not have
+    │   ├── SingularInformationError                  columns, or classes, that cannot be told apart
+    │   ├── SeparatedError                            separated classes: there is no finite estimate
+    │   └── NotAtOptimumError                         coefficients that are not the best ones for these rows
+    └── MissingPackageError     (ImportError)         an optional package that is not installed
+    InferenceWarning            (UserWarning)         coefficients that are a little off the best ones
     FitInterrupted              (KeyboardInterrupt)   Ctrl-C during a fit; carries the model so far
 
 Each is also the built-in that a caller would expect, and keeps the facts of its message as attributes.
@@ -19,6 +25,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from softreg.model import Model
+    from softreg.protocols import Separation
     from softreg.solvers import Solution
 
 __all__ = [
@@ -27,11 +34,17 @@ __all__ = [
     "DataNotFoundError",
     "FitError",
     "FitInterrupted",
+    "InferenceError",
+    "InferenceWarning",
     "LabelError",
     "MagnitudeError",
+    "MissingPackageError",
     "ModelFileError",
+    "NotAtOptimumError",
+    "SeparatedError",
     "SettingError",
     "ShapeError",
+    "SingularInformationError",
     "SoftregError",
 ]
 
@@ -97,6 +110,46 @@ class ModelFileError(SoftregError, ValueError):
 
 class FitError(SoftregError, RuntimeError):
     """A fit that ended without a usable result."""
+
+
+class InferenceError(SoftregError, ValueError):
+    """Standard errors, or a test, that this model and these rows do not have."""
+
+
+class SingularInformationError(InferenceError):
+    """An information matrix that cannot be inverted. `columns` and `classes` are those that cannot be told apart."""
+
+    def __init__(self, columns: tuple[str, ...], classes: tuple[object, ...], what: str) -> None:
+        super().__init__(what)
+        self.columns, self.classes = columns, classes
+
+
+class SeparatedError(InferenceError):
+    """Separated classes: without a penalty there is no finite estimate. `separation` is the proof."""
+
+    def __init__(self, separation: "Separation") -> None:
+        super().__init__(f"there are no standard errors: {separation.sentence}")
+        self.separation = separation
+
+
+class NotAtOptimumError(InferenceError):
+    """Coefficients that are not the best ones for these rows. `distance` is in standard errors."""
+
+    def __init__(self, distance: float, what: str) -> None:
+        super().__init__(what)
+        self.distance = distance
+
+
+class InferenceWarning(UserWarning):
+    """Coefficients that are a little off the best ones for these rows."""
+
+
+class MissingPackageError(SoftregError, ImportError):
+    """An optional package that is not installed."""
+
+    def __init__(self, package: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {package}, which is not installed: pip install {package}", name=package)
+        self.package, self.purpose = package, purpose
 
 
 class FitInterrupted(KeyboardInterrupt):

@@ -91,6 +91,11 @@ def test_importing_is_light(statement: str) -> None:
     assert not {name.split(".")[0] for name in modules_after(statement)} & HEAVY
 
 
+def test_inference_comes_when_it_is_asked_for() -> None:
+    assert "softreg.inference" not in modules_after("import softreg")
+    assert "pandas" not in modules_after("import softreg.inference")
+
+
 def test_help_is_light() -> None:
     statement = "import softreg.cli\ntry: softreg.cli.main(['train', '--help'])\nexcept SystemExit: pass"
     assert not {name.split(".")[0] for name in modules_after(statement)} & HEAVY

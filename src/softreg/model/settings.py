@@ -79,6 +79,18 @@ class Settings:
         if not (self.init_std >= 0 and math.isfinite(self.init_std)):
             raise SettingError("init_std", self.init_std, "a finite number, at least 0")
 
+    @classmethod
+    def for_inference(cls, C: float = math.inf, **fields: Any) -> Settings:
+        """Settings for coefficients that statistics are made of: on to the last digits that float64 tells apart.
+
+        The gap to the optimum is second order in the distance from it: of a value that is right to 12 digits, the
+        coefficients may have 6. So there is no tolerance here, and the fit ends as PRECISION_LIMIT.
+
+        >>> Settings.for_inference().tol
+        0.0
+        """
+        return cls(**{"solver": AUTO, "tol": 0.0, "C": C, **fields})
+
     @property
     def converges(self) -> bool:
         """Whether the solver goes to the optimum; one that is chosen does."""

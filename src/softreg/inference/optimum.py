@@ -1,0 +1,170 @@
+"""Whether a model is at the optimum of these rows, and the way there where it is not.
+
+    distance = √(gᵀ H⁻¹ g)        g the gradient and H the Hessian of F (see `softreg.inference.information`)
+
+is Newton's decrement. By Cauchy and Schwarz it is also the most that a Newton step moves any linear combination of the
+parameters, in standard errors of that combination (from the information): so it is said in standard errors.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from softreg.errors import InferenceWarning, NotAtOptimumError, SeparatedError, SingularInformationError
+from softreg.inference.design import MAX_BYTES, Design, design
+from softreg.inference.information import Moments, inverse, moments
+from softreg.model import Model
+from softreg.objective import separation
+from softreg.protocols import Separated
+
+__all__ = ["Optimum", "at_optimum", "polish"]
+
+NEAR = 0.01  # standard errors that nobody minds
+FAR = 1.0  # and from where the Hessian is not that of the optimum any more
+LAST = 1e-6  # a step so short, in standard errors, leaves its square to be done
+MAX_STEPS = 100
+SUFFICIENT = 1e-4  # share of the fall that the slope promises (Armijo)
+
+REMEDY = "softreg.inference.polish(model, X, y) takes it there, and so does a fit with Settings.for_inference()"
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """A model's moments over the rows, the inverse of its information, and how far off it is."""
+
+    moments: Moments
+    covariance: NDArray[np.float64]  # (D, D)
+    distance: float  # in standard errors
+
+
+def at_optimum(rows: Design, *, meat: bool = False) -> Optimum:
+    """Look at a model that ought to be at the optimum of these rows.
+
+    Raises
+    ------
+    SingularInformationError
+        Where columns or classes cannot be told apart.
+    SeparatedError
+        Where there is no optimum.
+    NotAtOptimumError
+        Where the model is more than a standard error from it.
+
+    Warns
+    -----
+    InferenceWarning
+        Where it is more than a hundredth of one from it.
+    """
+    _check(rows)
+    found = moments(rows, rows.V, meat=meat)
+    covariance = inverse(rows, found.information)
+    distance = _norm(found.gradient, covariance @ found.gradient)
+    if not distance <= FAR:  # true for nan
+        raise NotAtOptimumError(
+            distance,
+            f"the coefficients are {distance:.3g} standard errors from those that fit these rows best: either these "
+            f"are not the rows, weights and labels of the fit, or it ended early: {REMEDY}",
+        )
+    if distance > NEAR:
+        warnings.warn(
+            f"the coefficients are up to {distance:.2g} standard errors from those that fit these rows best: {REMEDY}",
+            InferenceWarning,
+            stacklevel=3,
+        )
+    return Optimum(found, covariance, distance)
+
+
+def polish(
+    model: Any, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None, max_bytes: int = MAX_BYTES
+) -> Model:
+    """Go on from a model to the optimum of these rows by Newton's method in float64, to the last digits.
+
+    Parameters
+    ----------
+    model : Model, or an estimator that holds one as `model_`
+        Its penalty is kept.
+    X, y, sample_weight
+        The rows that it was fitted on.
+    max_bytes : int
+        Memory that the information matrix may take.
+
+    Returns
+    -------
+    Model
+        The same but for W and b.
+
+    Raises
+    ------
+    SingularInformationError, SeparatedError
+        Where there is no optimum, or more than one.
+    NotAtOptimumError
+        Where Newton's method does not come near it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from softreg import Dataset, Settings, fit
+    >>> X, y = np.array([[0.0], [1.0], [2.0], [3.0], [4.0]]), np.array([0, 1, 0, 1, 1])
+    >>> model, _ = fit(Dataset.from_labels(X, y), Settings(max_steps=2))
+    >>> polish(model, X, y).W.round(6)
+    array([[-0.545213,  0.545213]])
+    """
+    rows = design(model, X, y, sample_weight, max_bytes)
+    _check(rows)
+    V, here = rows.V, moments(rows, rows.V)
+    for _ in range(MAX_STEPS):
+        step = inverse(rows, here.information) @ here.gradient
+        distance = _norm(here.gradient, step)
+        if distance <= LAST:  # values cannot tell what this step is worth
+            W, b = rows.moved(V - _stacked(rows, step))
+            return replace(rows.model, W=W, b=b)
+        V = _shortened(rows, V, here, step)
+        here = moments(rows, V)
+    raise NotAtOptimumError(distance, f"{MAX_STEPS} Newton steps have left {distance:.3g} standard errors to go")
+
+
+def _check(rows: Design) -> None:
+    rows.check_rank()
+    empty = tuple(rows.data.classes[rows.counts == 0].tolist())
+    if empty and rows.intercept:  # no penalty holds an intercept
+        raise SingularInformationError(
+            (),
+            empty,
+            f"there are no rows (of a weight above 0) of the classes {', '.join(map(repr, empty))}: their intercepts "
+            "have no finite estimate; fit without these classes",
+        )
+    if rows.penalty > 0:
+        return
+    theta = np.append(rows.model.W, [rows.model.b], axis=0)
+    found = separation.examine(rows.data, None, theta, theta)
+    if found is not None and found.kind is not Separated.SUSPECTED:
+        raise SeparatedError(found)
+
+
+def _shortened(rows: Design, V: NDArray[np.float64], here: Moments, step: NDArray[np.float64]) -> NDArray[np.float64]:
+    slope = float(step @ here.gradient)
+    direction, t = _stacked(rows, step), 1.0
+    while t > 1e-10:
+        trial = V - t * direction
+        value = moments(rows, trial, information=False).value
+        if value <= here.value - SUFFICIENT * t * slope + 1e-14 * abs(here.value):  # false for nan
+            return trial
+        t /= 2
+    distance = math.sqrt(slope)
+    raise NotAtOptimumError(distance, f"no step leads down, {distance:.3g} standard errors from the optimum")
+
+
+def _stacked(rows: Design, step: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A flat step as a change of V, (p, K)."""
+    out = np.zeros((rows.n_terms, rows.data.n_classes))
+    out[:, rows.free] = step.reshape(len(rows.free), rows.n_terms).T
+    return out
+
+
+def _norm(gradient: NDArray[np.float64], step: NDArray[np.float64]) -> float:
+    return math.sqrt(max(float(gradient @ step), 0.0)) if np.isfinite(step).all() else math.inf
