@@ -75,6 +75,7 @@ STARTS = [
     pytest.param(Settings("auto", C=0.1), 0.1, id="the default tolerance"),
     pytest.param(Settings("auto", C=1e-4), 1e-4, id="a strong penalty"),
     pytest.param(Settings("auto", max_steps=0), np.inf, id="nothing"),
+    pytest.param(Settings(SGD(1e3), max_steps=3), np.inf, id="worse than nothing"),
 ]
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from inference_problems import Problem, fitted, sample
 from softreg import Dataset, Model, Settings, fit
-from softreg.errors import DataError, InferenceError, LabelError, SettingError, ShapeError, SoftregError
+from softreg.errors import DataError, InferenceError, LabelError, SeparatedError, SettingError, ShapeError, SoftregError
 from softreg.inference import Summary, summary
 from softreg.objective import SoftmaxObjective
 
@@ -130,7 +130,10 @@ def test_a_weight_is_a_row_that_often(seed: int, data: st.DataObject) -> None:
     X, y, times = np.tile(X, (2, 1)), np.append(y, y[::-1]), np.append(times, times + 1)  # overlapping classes
     many = np.repeat(np.arange(120), times)
     model, _ = fit(Dataset.from_labels(X, y, weights=times), Settings.for_inference())
-    found = summary(model, X, y, sample_weight=times)
+    try:
+        found = summary(model, X, y, sample_weight=times)
+    except SeparatedError:
+        reject()
     repeated = summary(model, X[many], y[many])
     for name in ("standard_errors", "log_likelihood", "null_log_likelihood", "aic", "bic", "weight", "df"):
         np.testing.assert_allclose(getattr(found, name), getattr(repeated, name), rtol=1e-10, err_msg=name)

@@ -22,6 +22,7 @@ from softreg.inference.information import probabilities
 from softreg.inference.layout import Layout, figures, p_figure, plain
 from softreg.inference.optimum import at_optimum
 from softreg.inference.table import Table
+from softreg.kernels import one_blas_thread
 
 __all__ = ["MarginalEffects", "marginal_effects"]
 
@@ -161,10 +162,12 @@ def marginal_effects(
     covariance = at_optimum(rows).covariance
     steps = [discrete and _is_binary(rows, j) for j in which]
     sums = [_Change(rows, j) if step else _Slope(rows, j) for j, step in zip(which, steps, strict=True)]
-    for block in _place(rows, at):
-        probs, _ = probabilities(block.x @ rows.V)
-        for one in sums:
-            one.add(block, probs)
+    with one_blas_thread():
+        for block in _place(rows, at):
+            probs, _ = probabilities(block.x @ rows.V)
+            products = _products(probs, block.x)
+            for one in sums:
+                one.add(block, probs, products)
     results = [one.result(covariance) for one in sums]
     where = WHERE[at] if isinstance(at, str) else "at the given row"
     names = tuple(rows.names[j] for j in which)
@@ -181,8 +184,8 @@ class _Sums:
         self.weight, self.effect, self.jacobian = 0.0, np.zeros(K), np.zeros((K, K, rows.n_terms))
         self.unit = 1.0  # of the result: what x changes by where the caller's X changes by 1
 
-    def add(self, block: Block, probs: Array) -> None:
-        """Take a block of rows in."""
+    def add(self, block: Block, probs: Array, products: Array) -> None:
+        """Take in a block of rows, their probabilities (m, K) and p_c x_m, (m, K · p)."""
         raise NotImplementedError
 
     def result(self, covariance: Array) -> tuple[Array, Array]:
@@ -198,14 +201,13 @@ class _Slope(_Sums):
         super().__init__(rows, j)
         self.unit = float(np.broadcast_to(rows.data.scale, rows.data.n_features)[j] / rows.unit[j])
 
-    def add(self, block: Block, probs: Array) -> None:
+    def add(self, block: Block, probs: Array, products: Array) -> None:
         x, _, w = block
         slopes = self.rows.V[self.term]
         deviation = slopes - (probs @ slopes)[:, None]
         weighted = w[:, None] * probs
         K, every = probs.shape[1], np.arange(probs.shape[1])
-        A = (weighted * deviation).T @ (probs[:, :, None] * x[:, None, :]).reshape(len(x), -1)
-        E = A.reshape(K, K, -1)
+        E = ((weighted * deviation).T @ products).reshape(K, K, -1)
         self.jacobian -= E + E.transpose(1, 0, 2)
         self.jacobian[every, every] += (weighted * deviation).T @ x
         self.jacobian[:, :, self.term] += np.diag(weighted.sum(axis=0)) - weighted.T @ probs
@@ -214,8 +216,8 @@ class _Slope(_Sums):
 
 
 class _Change(_Sums):
-    def add(self, block: Block, probs: Array) -> None:
-        del probs  # of the rows as they are, and here they are changed
+    def add(self, block: Block, probs: Array, products: Array) -> None:
+        del probs, products  # of the rows as they are, and here they are changed
         data, every = self.rows.data, np.arange(self.rows.data.n_classes)
         scale, shift = (np.broadcast_to(v, data.n_features)[self.j] for v in (data.scale, data.shift))
         for sign, value in ((1.0, scale + shift), (-1.0, shift)):
@@ -223,11 +225,14 @@ class _Change(_Sums):
             x[:, self.term] = (value - self.rows.centre[self.j]) / self.rows.unit[self.j]
             p, _ = probabilities(x @ self.rows.V)
             weighted = sign * block.w[:, None] * p
-            A = weighted.T @ (p[:, :, None] * x[:, None, :]).reshape(len(x), -1)
-            self.jacobian -= A.reshape(self.jacobian.shape)
+            self.jacobian -= (weighted.T @ _products(p, x)).reshape(self.jacobian.shape)
             self.jacobian[every, every] += weighted.T @ x
             self.effect += weighted.sum(axis=0)
         self.weight += float(block.w.sum())
+
+
+def _products(probs: Array, x: Array) -> Array:
+    return np.asarray((probs[:, :, None] * x[:, None, :]).reshape(len(x), -1))
 
 
 def _place(rows: Design, at: str | ArrayLike) -> Any:

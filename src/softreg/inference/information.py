@@ -39,6 +39,7 @@ class Moments:
     likelihood_information: Vector  # (D, D), without the penalty; (0, 0) where it was not asked for
     information: Vector  # (D, D) of F
     meat: Vector  # (D, D) Σ w² s sᵀ, s a row's score; (0, 0) where it was not asked for
+    longest: float  # |x| of all rows
 
 
 def probabilities(z: Vector) -> tuple[Vector, Vector]:
@@ -53,7 +54,7 @@ def moments(design: Design, V: Vector, *, information: bool = True, meat: bool =
     """Go through the rows once."""
     p, K, free = design.n_terms, design.data.n_classes, design.free
     D = p * len(free)
-    losses, gradient = [], np.zeros(D)
+    losses, gradient, longest = [], np.zeros(D), 0.0
     H, S = (np.zeros((D, D) if asked else (0, 0)) for asked in (information, meat))
     diagonal = np.zeros((len(free), p, p))
     with one_blas_thread():
@@ -61,6 +62,7 @@ def moments(design: Design, V: Vector, *, information: bool = True, meat: bool =
             z = x @ V
             probs, lse = probabilities(z)
             rows = np.arange(len(y))
+            longest = max(longest, math.sqrt(np.einsum("ij,ij->i", x, x).max(initial=0.0)))
             losses.append(float(w @ (lse - z[rows, y])))
             residuals = probs.copy()
             residuals[rows, y] = -_others(probs)[rows, y]
@@ -87,7 +89,7 @@ def moments(design: Design, V: Vector, *, information: bool = True, meat: bool =
         blocks = penalised.reshape(len(free), p, len(free), p)
         for j in range(p):
             blocks[:, j, :, j] += curvature[j]
-    return Moments(log_likelihood, value - log_likelihood, gradient + slope, H, penalised, S)
+    return Moments(log_likelihood, value - log_likelihood, gradient + slope, H, penalised, S, longest)
 
 
 def _others(probs: Vector) -> Vector:

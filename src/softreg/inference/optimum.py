@@ -4,6 +4,10 @@
 
 is Newton's decrement. By Cauchy and Schwarz it is also the most that a Newton step moves any linear combination of the
 parameters, in standard errors of that combination (from the information): so it is said in standard errors.
+
+Without a penalty it also tells that the classes are not separated. Along a D that separates them (`softreg.objective.
+overlap`, in sums instead of means) Dᵀ H D ≤ max m · (−⟨g, D⟩), with margins m ≤ √2 max|x| |D|; and −⟨g, D⟩ ≤ distance ·
+√(Dᵀ H D), |D| ≤ √(‖H⁻¹‖ Dᵀ H D). So there is none where √2 max|x| distance √‖H⁻¹‖ < 1.
 """
 
 from __future__ import annotations
@@ -28,8 +32,10 @@ __all__ = ["Optimum", "at_optimum", "polish"]
 NEAR = 0.01  # standard errors that nobody minds
 FAR = 1.0  # and from where the Hessian is not that of the optimum any more
 LAST = 1e-6  # a step so short, in standard errors, leaves its square to be done
-MAX_STEPS = 100
+MAX_STEPS = 50
 SUFFICIENT = 1e-4  # share of the fall that the slope promises (Armijo)
+
+Array = NDArray[np.float64]
 
 REMEDY = "softreg.inference.polish(model, X, y) takes it there, and so does a fit with Settings.for_inference()"
 
@@ -39,7 +45,7 @@ class Optimum:
     """A model's moments over the rows, the inverse of its information, and how far off it is."""
 
     moments: Moments
-    covariance: NDArray[np.float64]  # (D, D)
+    covariance: Array  # (D, D)
     distance: float  # in standard errors
 
 
@@ -62,8 +68,18 @@ def at_optimum(rows: Design, *, meat: bool = False) -> Optimum:
     """
     _check(rows)
     found = moments(rows, rows.V, meat=meat)
-    covariance = inverse(rows, found.information)
+    try:
+        covariance = inverse(rows, found.information)
+    except SingularInformationError:
+        _check_separation(rows, rows.V)
+        if found.value <= moments(rows, 0 * rows.V, information=False).value:
+            raise
+        raise NotAtOptimumError(
+            math.inf, f"the coefficients fit these rows worse than none at all would; {REMEDY}"
+        ) from None
     distance = _norm(found.gradient, covariance @ found.gradient)
+    if not _overlap(found, covariance, distance):
+        _check_separation(rows, rows.V)
     if not distance <= FAR:  # true for nan
         raise NotAtOptimumError(
             distance,
@@ -116,15 +132,29 @@ def polish(
     """
     rows = design(model, X, y, sample_weight, max_bytes)
     _check(rows)
-    V, here = rows.V, moments(rows, rows.V)
+    V = rows.V
+    start, nothing = (moments(rows, at, information=False).value for at in (V, 0 * V))
+    V = V if start <= nothing else 0 * V  # true for nan
+    try:
+        V = _newton(rows, V)
+    except (NotAtOptimumError, SingularInformationError):
+        _check_separation(rows, V)
+        raise
+    W, b = rows.moved(V)
+    return replace(rows.model, W=W, b=b)
+
+
+def _newton(rows: Design, V: Array) -> Array:
     for _ in range(MAX_STEPS):
-        step = inverse(rows, here.information) @ here.gradient
+        here = moments(rows, V)
+        covariance = inverse(rows, here.information)
+        step = covariance @ here.gradient
         distance = _norm(here.gradient, step)
         if distance <= LAST:  # values cannot tell what this step is worth
-            W, b = rows.moved(V - _stacked(rows, step))
-            return replace(rows.model, W=W, b=b)
+            if not _overlap(here, covariance, distance):
+                _check_separation(rows, V)
+            return V - _stacked(rows, step)
         V = _shortened(rows, V, here, step)
-        here = moments(rows, V)
     raise NotAtOptimumError(distance, f"{MAX_STEPS} Newton steps have left {distance:.3g} standard errors to go")
 
 
@@ -138,15 +168,24 @@ def _check(rows: Design) -> None:
             f"there are no rows (of a weight above 0) of the classes {', '.join(map(repr, empty))}: their intercepts "
             "have no finite estimate; fit without these classes",
         )
+
+
+def _overlap(found: Moments, covariance: Array, distance: float) -> bool:
+    """Whether that proves that the classes are not separated; half of the bound is left to rounding."""
+    return bool(math.sqrt(2) * found.longest * distance * math.sqrt(np.linalg.norm(covariance)) < 0.5)
+
+
+def _check_separation(rows: Design, V: Array) -> None:
     if rows.penalty > 0:
         return
-    theta = np.append(rows.model.W, [rows.model.b], axis=0)
+    W, b = rows.moved(V)
+    theta = np.append(W, [b], axis=0)
     found = separation.examine(rows.data, None, theta, theta)
     if found is not None and found.kind is not Separated.SUSPECTED:
         raise SeparatedError(found)
 
 
-def _shortened(rows: Design, V: NDArray[np.float64], here: Moments, step: NDArray[np.float64]) -> NDArray[np.float64]:
+def _shortened(rows: Design, V: Array, here: Moments, step: Array) -> Array:
     slope = float(step @ here.gradient)
     direction, t = _stacked(rows, step), 1.0
     while t > 1e-10:
@@ -159,12 +198,12 @@ def _shortened(rows: Design, V: NDArray[np.float64], here: Moments, step: NDArra
     raise NotAtOptimumError(distance, f"no step leads down, {distance:.3g} standard errors from the optimum")
 
 
-def _stacked(rows: Design, step: NDArray[np.float64]) -> NDArray[np.float64]:
+def _stacked(rows: Design, step: Array) -> Array:
     """A flat step as a change of V, (p, K)."""
     out = np.zeros((rows.n_terms, rows.data.n_classes))
     out[:, rows.free] = step.reshape(len(rows.free), rows.n_terms).T
     return out
 
 
-def _norm(gradient: NDArray[np.float64], step: NDArray[np.float64]) -> float:
+def _norm(gradient: Array, step: Array) -> float:
     return math.sqrt(max(float(gradient @ step), 0.0)) if np.isfinite(step).all() else math.inf
