@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from inference_problems import fitted, sample
 from softreg import LBFGS, Dataset, Model, Newton, Settings, Solution, fit
-from softreg.inference import likelihood_ratio_test, marginal_effects, summary
+from softreg.inference import likelihood_ratio_test, marginal_effects, polish, summary
 
 COLUMNS = ["logpopul", "selfLR", "age", "educ", "income"]
 
@@ -187,10 +187,7 @@ def test_the_sandwich_of_two_classes_is_a_binomial_glms(weighted: bool) -> None:
 
 
 def test_a_model_without_an_intercept_is_statsmodels_without_a_constant() -> None:
-    from softreg.inference import polish
-
     X, y = sample(6, K=3)
-    X = X - X.mean(axis=0)
     start = Model(np.zeros((3, 3)), np.zeros(3), np.unique(y), settings={"fit_intercept": False})
     found = summary(polish(start, X, y), X, y)
     judge = sm.MNLogit(np.searchsorted(start.classes, y), X).fit(method="newton", tol=1e-14, disp=0)
@@ -198,3 +195,18 @@ def test_a_model_without_an_intercept_is_statsmodels_without_a_constant() -> Non
     assert digits(found.coefficients, judge.params.T) > 10
     assert digits(found.standard_errors, judge.bse.T) > 10
     assert found.n_parameters == 6
+
+
+def test_what_the_model_shifts_is_an_intercept_to_the_caller() -> None:
+    X, y = sample(6, K=3)
+    shift = np.array([1.0, -2.0, 3.0])
+    start = Model(np.zeros((3, 3)), np.zeros(3), np.unique(y), shift=shift, settings={"fit_intercept": False})
+    found = summary(polish(start, X, y), X, y)
+    judge = sm.MNLogit(np.searchsorted(start.classes, y), X + shift).fit(method="newton", tol=1e-14, disp=0)
+    assert found.terms == ("intercept", "x0", "x1", "x2")
+    assert found.n_parameters == 6
+    assert digits(found.coefficients[:, 1:], judge.params.T) > 10
+    assert digits(found.coefficients[:, 0], judge.params.T @ shift) > 9
+    covariance = judge.cov_params().reshape(2, 3, 2, 3)
+    variances = [shift @ covariance[k, :, k] @ shift for k in range(2)]
+    assert digits(found.standard_errors[:, 0] ** 2, variances) > 9

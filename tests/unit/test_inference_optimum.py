@@ -178,6 +178,15 @@ def test_a_class_without_rows_has_no_intercept(C: float) -> None:
     assert error.value.classes == ("z",)
 
 
+def test_information_of_few_digits_is_not_inverted() -> None:
+    X, y = sample(1)
+    near = X[:, 0] + 5e-7 * X[:, 0].std() * np.random.default_rng(0).normal(size=len(X))
+    X = np.column_stack([X, near])
+    model, _ = fit(Dataset.from_labels(X, y), Settings("auto"))
+    with pytest.raises(SingularInformationError, match="cannot be inverted in float64: of 'x0', 'x3'"):
+        summary(model, X, y)
+
+
 def test_information_beyond_float64_is_not_inverted() -> None:
     """A penalty too weak to tell apart what the columns do not."""
     X, y = sample(1)
