@@ -188,9 +188,9 @@ def test_the_sandwich_of_two_classes_is_a_binomial_glms(weighted: bool) -> None:
 
 def test_a_model_without_an_intercept_is_statsmodels_without_a_constant() -> None:
     X, y = sample(6, K=3)
-    start = Model(np.zeros((3, 3)), np.zeros(3), np.unique(y), settings={"fit_intercept": False})
-    found = summary(polish(start, X, y), X, y)
-    judge = sm.MNLogit(np.searchsorted(start.classes, y), X).fit(method="newton", tol=1e-14, disp=0)
+    model, _ = fit(Dataset.from_labels(X, y), Settings.for_inference(fit_intercept=False))
+    found = summary(model, X, y)
+    judge = sm.MNLogit(np.searchsorted(model.classes, y), X).fit(method="newton", tol=1e-14, disp=0)
     assert found.terms == ("x0", "x1", "x2")
     assert digits(found.coefficients, judge.params.T) > 10
     assert digits(found.standard_errors, judge.bse.T) > 10

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tracemalloc
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from inference_problems import Problem, fitted, sample
-from softreg import Dataset, Model, Settings, fit
+from softreg import Dataset, Model, Settings, SoftmaxRegression, fit
 from softreg.errors import DataError, InferenceError, LabelError, SeparatedError, SettingError, ShapeError, SoftregError
 from softreg.inference import Summary, summary
 from softreg.objective import SoftmaxObjective
@@ -166,9 +165,15 @@ def test_the_level_is_that_of_the_intervals() -> None:
     assert "90 % low" in str(found)
 
 
-def test_an_estimator_holds_its_model() -> None:
-    X, y, _, model = fitted(1)
-    assert summary(SimpleNamespace(model_=model), X, y).log_likelihood == summary(model, X, y).log_likelihood
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # no certificate without a penalty
+@pytest.mark.parametrize("C", [np.inf, 0.1])
+@pytest.mark.parametrize("K", [2, 4])
+def test_an_estimator_holds_its_model(K: int, C: float) -> None:
+    X, y, _, model = fitted(1, K=K, C=C)
+    found = summary(SoftmaxRegression(C=C, tol=0.0).fit(X, y), X, y)
+    want = summary(model, X, y)
+    np.testing.assert_allclose(found.coefficients, want.coefficients, rtol=1e-8)
+    np.testing.assert_allclose(found.standard_errors, want.standard_errors, rtol=1e-8)
 
 
 def test_terms_have_the_models_names_or_the_tables() -> None:

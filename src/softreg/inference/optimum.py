@@ -180,7 +180,7 @@ def _check_separation(rows: Design, V: Array) -> None:
         return
     W, b = rows.moved(V)
     theta = np.append(W, [b], axis=0)
-    found = separation.examine(rows.data, None, theta, theta)
+    found = separation.examine(rows.data, None, theta, theta, rows.intercept)
     if found is not None and found.kind is not Separated.SUSPECTED:
         raise SeparatedError(found)
 
