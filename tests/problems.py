@@ -74,7 +74,7 @@ def in_float64(data: Dataset) -> Dataset:
 
 def some_rows(data: Dataset, rows: NDArray[Any]) -> Dataset:
     fields = {name: getattr(data, name) for name in ("weights", "targets", "offset")}
-    parts = {name: None if value is None else value[rows] for name, value in fields.items()}
+    parts: dict[str, Any] = {name: None if value is None else value[rows] for name, value in fields.items()}
     return replace(data, X=data.X[rows], y=data.y[rows], **parts)
 
 

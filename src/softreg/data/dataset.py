@@ -217,9 +217,11 @@ class Dataset:
         sums = row_sums(table)
         as_given = near_one(sums, given.dtype)
         if not as_given.all():
-            sums[as_given] = 1.0
-            weights = np.ones(len(table)) if fields.get("weights") is None else np.asarray(fields["weights"], float)
-            fields["weights"] = weights * sums if weights.shape == sums.shape else weights  # checked with the rest
+            w = np.ones(len(table)) if fields.get("weights") is None else np.asarray(fields["weights"], float)
+            fields["weights"] = (
+                w * np.where(as_given, 1.0, sums) if w.shape == sums.shape else w
+            )  # checked with the rest
+        if not as_given.all() or table.dtype != given.dtype:
             table = table / sums[:, None].astype(table.dtype)
         largest = table.argmax(axis=1) if len(table) else np.empty(0, np.int32)
         return cls(X, largest, np.arange(K) if classes is None else _plain(classes), targets=table, **fields)

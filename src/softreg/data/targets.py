@@ -70,6 +70,8 @@ def checked(targets: ArrayLike, y: NDArray[Any], K: int) -> NDArray[Any]:
         raise LabelError(
             f"{len(off)} rows of targets do not sum to 1; the first is row {off[0]}, to {sums[off[0]]:.6g}: {COUNTS}"
         )
+    if Y.dtype != given.dtype:
+        Y = Y / sums[:, None]  # once and for all: as float64 they would not be near enough
     largest = Y.argmax(axis=1) if len(Y) else y
     other = np.flatnonzero(largest != y)
     if len(other):

@@ -1,7 +1,8 @@
 """Classes without rows, or with rows of weight 0 alone: what a fit to the optimum makes of them.
 
-A row with targets is one of every class that it gives something to. A class k without is nowhere the label, so the loss falls for as long as its b_k does, and its W_k costs a penalty for
-nothing. With f′ the same function, of the same penalty, on the other classes,
+A row with targets is one of every class that it gives something to. A class k without rows is nowhere the label, so the
+loss falls for as long as its b_k does, and its W_k costs a penalty for nothing. With f′ the same function, of the same
+penalty, on the other classes,
 
     f(W, b) > f′(W, b without class k) for every W, b          f → f′ where W_k = 0 and b_k → −∞
 
