@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from problems import dataset
+from problems import dataset, offsets, soft
 from softreg import LBFGS, SGD, Dataset, Newton, Settings, Solution, Status, fit
 from softreg.errors import FitInterrupted
 from softreg.objective import programme, separation
@@ -350,11 +350,16 @@ def test_a_proof_of_overlap_is_never_wrong(problem: tuple[list[list[int]], list[
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_classes_that_overlap_are_proved_to_without_a_programme(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("told", ["labels", "targets", "offset"])
+def test_classes_that_overlap_are_proved_to_without_a_programme(
+    dtype: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(separation, "solve", None)
     data = dataset(1, n=300, dtype=dtype)
+    data = soft(data) if told == "targets" else data
+    more: dict[str, Any] = {"offset": 3 * offsets(300)} if told == "offset" else {"targets": data.targets}
     X = np.append(data.X, data.X[:, :1] + data.X[:, 1:2], axis=1)  # a column that tells nothing new
-    solution, found = solved(Dataset(X, data.y, data.classes, weights=np.arange(300.0)))
+    solution, found = solved(Dataset(X, data.y, data.classes, weights=np.arange(300.0), **more))
     assert solution.status is Status.PRECISION_LIMIT
     assert found is None
 

@@ -15,6 +15,7 @@ from exact import optimum
 from problems import SOLVERS, dataset, logits, offsets, soft
 from softreg import LBFGS, SGD, Dataset, Newton, Proximal, Settings, Status, fit
 from softreg.objective import CompositeObjective, SoftmaxObjective
+from softreg.objective import curvature as curvatures
 from softreg.solvers import minimise
 
 TIGHT: dict[str, Any] = {"tol": 1e-11, "max_steps": 1000}
@@ -256,6 +257,24 @@ def test_an_offset_of_the_features_moves_the_solution_by_as_much(solver: Any, ta
     _, probs = moved.predict_topk(data.X, 2, offset)
     np.testing.assert_allclose(probs, plain.predict_topk(data.X, 2)[1], atol=1e-5)
     assert moved.score(replace(data, offset=offset)).loss == pytest.approx(plain.score(data).loss, rel=1e-9)
+
+
+@pytest.mark.parametrize("share", ["evenly", "drawn"])
+def test_all_that_is_known_of_the_curvature_is_known_with_the_offset(
+    share: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if share == "evenly":
+        monkeypatch.setattr(curvatures, "CACHE_BYTES", 12000 * 4 * 8)
+    data = dataset(1, n=20000)
+    plain = SoftmaxObjective(data, 0.1)
+    theta, v = point(plain), point(plain, 1)
+    W, b = plain.split(theta)
+    moved, zero = SoftmaxObjective(replace(data, offset=logits(data, W, b)), 0.1), np.zeros(plain.size)
+    for coarse in (False, True):
+        got, want = moved.preconditioner(zero, coarse=coarse)(v), plain.preconditioner(theta, coarse=coarse)(v)
+        np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-9)
+    got, want = moved.curvature(zero, 0.25).product(v), plain.curvature(theta, 0.25).product(v)
+    np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-9)
 
 
 def test_minibatches_see_offsets() -> None:
