@@ -325,6 +325,25 @@ def test_a_smoothed_fit_is_certified_and_is_what_it_says(solver: Any, told: str)
         assert float(solution.value - best) <= solution.gap <= tol * solution.value
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("solver", [LBFGS(), Newton(), Proximal()])
+def test_without_an_intercept_the_fit_is_certified_too(solver: Any) -> None:
+    data = soft(dataset(1, n=9, d=2, K=3), offset=offsets(9, 3))
+    best = optimum(smoothed(data), 0.05, intercept=False)
+    _, solution = fit(data, Settings(solver, C=1 / 0.45, tol=1e-10, label_smoothing=SMOOTH, fit_intercept=False))
+    assert solution.status is Status.CONVERGED
+    assert float(solution.value - best) <= solution.gap <= 1e-10 * solution.value
+
+
+def test_steps_without_an_intercept_leave_it_alone() -> None:
+    objective = SoftmaxObjective(soft(dataset(1)), smoothing=SMOOTH, intercept=False)
+    theta = point(objective)
+    theta[-4:] = 0
+    moved = objective.sweep(theta, np.arange(40), 7, 0.1, 0.5, np.zeros_like(theta)).theta
+    assert (moved[-4:] == 0).all()
+    assert (moved[:-4] != theta[:-4]).all()
+
+
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 10), st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.0, 0.3]))
 def test_no_bound_is_below_what_a_point_is_above_another(seed: int, C: float, ratio: float, epsilon: float) -> None:
     rng = np.random.default_rng(seed)

@@ -194,9 +194,7 @@ class Model:
         return self.classes[codes], np.exp(log_probs)
 
     def score(self, data: Dataset, rows: NDArray[np.int64] | None = None) -> Score:
-        """Loss and accuracy on labelled rows, all of them or those with these numbers; both nan without any weight.
-
-        With the data's targets in the place of labels, and its offsets, where it has them.
+        """Loss and accuracy on rows with labels or targets, all or those with these numbers; nan without any weight.
 
         Raises
         ------

@@ -278,6 +278,7 @@ class SoftmaxObjective:
         return self.kernel_rows(None).arithmetic
 
     def kernel_rows(self, index: NDArray[np.int64] | None) -> Rows:
+        """Return these rows of the data as the kernels take them; all where there is no index."""
         return Rows(self.data.X, self.data.y, self.data.weights, index, self.precise, self.data.offset)
 
 
