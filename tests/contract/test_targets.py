@@ -291,6 +291,66 @@ def test_minibatches_see_offsets() -> None:
     np.testing.assert_allclose(got, np.append(W, [b], axis=0).ravel(), rtol=1e-11, atol=1e-13)
 
 
+# ---- classes that no row has anything of ----------------------------------------------------------------------------
+
+
+def among(data: Dataset, kept: list[int], K: int) -> Dataset:
+    """The same rows where their classes have these codes, of K; the others have nothing of the targets, and offsets."""
+    wide: dict[str, Any] = {"offset": np.full((data.n_rows, K), 50.0), "targets": np.zeros((data.n_rows, K))}
+    wide["offset"][:, kept] = 0.0 if data.offset is None else data.offset
+    wide["targets"][:, kept] = data.probabilities(slice(None))
+    return replace(data, y=np.array(kept)[data.y], classes=np.arange(K), **wide)
+
+
+@pytest.mark.parametrize(("solver", "l1_ratio"), [(LBFGS(), 0.0), (Newton(), 0.0), (Proximal(), 0.5)])
+@pytest.mark.parametrize("C", [0.5, np.inf])
+def test_a_class_without_targets_is_left_out_whatever_its_offset(solver: Any, l1_ratio: float, C: float) -> None:
+    data, kept = soft(dataset(1, n=80), offset=offsets(80)), [1, 2, 4, 5]
+    settings = Settings(solver, C=C, l1_ratio=l1_ratio, tol=1e-8)
+    want, alone = fit(data, settings)
+    whole = among(data, kept, 7)
+    model, solution = fit(whole, settings)
+    assert solution.status is alone.status
+    assert solution.value == pytest.approx(alone.value, rel=1e-9)
+    assert solution.gap <= (1e-8 * solution.value if np.isfinite(C) else np.inf)
+    np.testing.assert_allclose(model.W[:, kept], want.W, atol=1e-5)
+    p = model.predict_proba(whole.X, whole.offset)
+    np.testing.assert_allclose(p[:, kept], want.predict_proba(data.X, data.offset), atol=1e-5)
+    assert (np.delete(p, kept, axis=1) == 0).all()
+    assert "left out, without rows of any weight: 0, 3, 6" in solution.message
+
+
+def test_rows_without_weight_may_have_targets_of_what_is_left_out() -> None:
+    data = among(soft(dataset(1)), [0, 1, 2, 3], 5)
+    T = _of(data.targets, np.arange(40)).copy()
+    T[:3] = [0, 0.25, 0, 0, 0.75]
+    weights = np.append([0.0] * 3, np.ones(37))
+    model, solution = fit(replace(data, targets=T, y=T.argmax(axis=1), weights=weights), Settings(LBFGS(), C=1.0))
+    rows = np.arange(3, 40)
+    want, other = fit(replace(data, targets=T, y=T.argmax(axis=1)), Settings(LBFGS(), C=1.0), rows=rows)
+    assert solution.value == pytest.approx(other.value, rel=1e-6)
+    np.testing.assert_allclose(model.W, want.W, atol=1e-3)
+    assert (model.W[:, 4] == 0).all()
+
+
+def test_one_class_that_has_all_there_is_is_right_whatever_the_offsets() -> None:
+    data = Dataset(np.zeros((4, 1)), np.ones(4, int), np.arange(3), offset=np.array([[900.0, 0, -5]] * 4))
+    model, solution = fit(data, Settings(LBFGS(), C=1.0))
+    assert (solution.status, solution.value, solution.gap) == (Status.CONVERGED, 0, 0)
+    assert model.predict_proba(data.X, data.offset).tolist() == [[0, 1, 0]] * 4
+
+
+def test_smoothing_gives_a_class_without_rows_its_share() -> None:
+    data = replace(dataset(1), classes=np.arange(6))
+    model, solution = fit(data, Settings(LBFGS(), C=1.0, label_smoothing=0.3, tol=1e-9))
+    assert solution.status is Status.CONVERGED
+    assert "left out" not in solution.message
+    np.testing.assert_allclose(model.predict_proba(data.X).mean(axis=0)[4:], 0.05, rtol=1e-4)
+    left_out, _ = fit(data, Settings(LBFGS(), C=1.0))
+    again, _ = fit(data, Settings(LBFGS(), C=1.0, label_smoothing=0.3, tol=1e-9), start=left_out)
+    np.testing.assert_allclose(again.W, model.W, atol=1e-4)
+
+
 # ---- threads, and bounds --------------------------------------------------------------------------------------------
 
 

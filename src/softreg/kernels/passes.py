@@ -23,7 +23,7 @@ from softreg.kernels.classes import FEW_CLASSES, Classes
 from softreg.kernels.rows import TILES, Rows, chunks
 from softreg.kernels.threads import in_order
 
-__all__ = ["Sums", "blocks", "fused", "loss", "products", "with_logits"]
+__all__ = ["Sums", "blocks", "fused", "in_float64", "loss", "products", "with_logits"]
 
 BLOCK = 3840  # rows whose logits are held at once, at most
 MANY_LOGITS = 1 << 20  # logits held at once by a thread, for many classes
@@ -150,6 +150,13 @@ def with_logits(
 
     for _ in in_order(chunk, chunks(len(X)), n_threads):
         pass
+
+
+def in_float64(z: NDArray[Any]) -> NDArray[np.float64]:
+    """Logits (K, m) in float64, with room up to the columns that the kernels write."""
+    wide = np.zeros((len(z), -(-z.shape[1] // 16) * 16))
+    wide[:, : z.shape[1]] = z
+    return wide
 
 
 def blocks(rows: Rows, classes: Classes, begin: int, end: int) -> Iterator[tuple[Rows, int, int, NDArray[Any]]]:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from softreg.data import Dataset
 from softreg.data.targets import floats
 from softreg.errors import DataError, SettingError, ShapeError
-from softreg.kernels import Rows, fold, loss, native, one_blas_thread, with_logits
+from softreg.kernels import Rows, fold, in_float64, loss, native, one_blas_thread, with_logits
 from softreg.objective.targets import Targets
 
 __all__ = ["Model", "Score", "Section"]
@@ -254,7 +254,7 @@ class Model:
 
         def largest(rows: slice, z: NDArray[Any]) -> None:
             if first is not None:
-                z = _float64(z)
+                z = in_float64(z)
                 first(z, rows.stop - rows.start)
             part = np.empty((rows.stop - rows.start, k), z.dtype)
             native.largest(z, codes[rows], part)
@@ -268,7 +268,7 @@ class Model:
         result = np.empty((len(X), self.n_classes))
 
         def write(rows: slice, z: NDArray[Any]) -> None:
-            z = _float64(z)
+            z = in_float64(z)
             m = rows.stop - rows.start
             transform(z, m)
             result[rows] = z[:, :m].T
@@ -296,10 +296,3 @@ class Model:
             f"Model({self.n_features} features, {self.n_classes} classes: {', '.join(map(str, self.classes[:4]))}"
             + (", …)" if self.n_classes > 4 else ")")
         )
-
-
-def _float64(z: NDArray[Any]) -> NDArray[np.float64]:
-    """Logits (K, m) in float64, with room up to the columns that the kernels write."""
-    wide = np.zeros((len(z), -(-z.shape[1] // 16) * 16))
-    wide[:, : z.shape[1]] = z
-    return wide
