@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,39 @@ def dataset(seed: int, n: int = 40, d: int = 6, K: int = 4, dtype: str = "float6
     return Dataset(X, rng.integers(0, K, n).astype(np.int32), np.array([f"class {k}" for k in range(K)]), **fields)
 
 
+def soft(data: Dataset, seed: int = 0, **fields: Any) -> Dataset:
+    """The same rows with targets: a third of them hard, a third of two classes, a third of all."""
+    rng = np.random.default_rng(seed)
+    n, K = data.n_rows, data.n_classes
+    T = rng.dirichlet(np.full(K, 0.7), n)
+    hard, two = np.arange(n) % 3 == 0, np.arange(n) % 3 == 1
+    T[hard] = np.eye(K)[T[hard].argmax(axis=1)]
+    T[two] *= T[two] >= np.sort(T[two], axis=1)[:, [-2]]
+    T[two] /= T[two].sum(axis=1, keepdims=True)
+    return replace(data, y=T.argmax(axis=1), targets=T, **fields)
+
+
+def offsets(n: int, K: int = 4, seed: int = 0) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).normal(size=(n, K)) + np.linspace(-1, 1, K)
+
+
+def in_float64(data: Dataset) -> Dataset:
+    """The same data in float64, so that finite differences see no rounding of float32."""
+    return replace(data, X=data.X.astype(float))
+
+
+def some_rows(data: Dataset, rows: NDArray[Any]) -> Dataset:
+    fields = {name: getattr(data, name) for name in ("weights", "targets", "offset")}
+    parts: dict[str, Any] = {name: None if value is None else value[rows] for name, value in fields.items()}
+    return replace(data, X=data.X[rows], y=data.y[rows], **parts)
+
+
+def logits(data: Dataset, W: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From the definition."""
+    z: NDArray[np.float64] = (data.scale * data.X.astype(float) + data.shift) @ W + b
+    return z if data.offset is None else z + data.offset
+
+
 def objectives() -> list[Any]:
     """Name → dataset and l2: what `SoftmaxObjective` is tested on."""
     rng = np.random.default_rng(0)
@@ -64,4 +98,14 @@ def objectives() -> list[Any]:
         pytest.param(dataset(7, n=1), 0.0, id="one-row"),
         pytest.param(dataset(8, n=2500, d=3), 0.0, id="several-blocks"),
         *(pytest.param(dataset(9, dtype=dtype), 0.1, id=dtype) for dtype in DTYPES),
+        pytest.param(soft(dataset(1)), 0.0, id="targets"),
+        pytest.param(soft(dataset(2, dtype="uint8", scale=0.3, shift=-0.2, weights=weights)), 0.1, id="targets-uint8"),
+        pytest.param(soft(dataset(3, n=2500, d=3, dtype="int32")), 0.1, id="targets-converted"),
+        pytest.param(soft(dataset(4, K=2)), 0.1, id="targets-two-classes"),
+        pytest.param(soft(dataset(5, K=70, dtype="float32")), 0.1, id="targets-many-classes"),
+        pytest.param(dataset(1, offset=offsets(40)), 0.0, id="offset"),
+        pytest.param(dataset(2, dtype="uint8", weights=weights, offset=offsets(40)), 0.1, id="offset-uint8"),
+        pytest.param(dataset(3, n=2500, d=3, dtype="int32", offset=offsets(2500)), 0.1, id="offset-converted"),
+        pytest.param(soft(dataset(4, K=70), offset=offsets(40, 70)), 0.1, id="both-many-classes"),
+        pytest.param(soft(dataset(5, scale=0.5, shift=1.0), offset=offsets(40), weights=weights), 0.1, id="both"),
     ]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from exact import optimum
-from problems import SOLVERS, dataset
+from problems import SOLVERS, dataset, offsets, soft
 from softreg import LBFGS, SGD, Dataset, Proximal, Settings, Status, fit
 from softreg.objective import SoftmaxObjective, intercept
 from softreg.objective import preconditioner as preconditioners
@@ -22,6 +22,13 @@ PROBLEMS = [
     pytest.param(dataset(4, n=9, d=2, K=3, weights=np.arange(9.0)), 0.05, id="weights"),
     pytest.param(dataset(5, n=9, d=2, K=3, dtype="uint8", scale=0.3, shift=-0.2), 0.02, id="uint8-scaled"),
     pytest.param(dataset(6, n=9, d=2, K=3, dtype="float32"), 0.05, id="float32"),
+    pytest.param(soft(dataset(1, n=9, d=2, K=3)), 0.05, id="targets"),
+    pytest.param(
+        soft(dataset(5, n=9, d=2, K=3, dtype="uint8", scale=0.3), weights=np.arange(9.0)), 0.02, id="targets-uint8"
+    ),
+    pytest.param(dataset(2, n=9, d=2, K=3, offset=offsets(9, 3)), 0.05, id="offset"),
+    pytest.param(dataset(6, n=9, d=2, K=3, dtype="float32", offset=3 * offsets(9, 3)), 0.05, id="offset-float32"),
+    pytest.param(soft(dataset(3, n=9, d=1, K=2), offset=offsets(9, 2)), 0.05, id="both"),
 ]
 
 
@@ -55,7 +62,7 @@ def test_converged_means_what_it_says(data: Dataset, l2: float, solver: Any) -> 
     best = float(optimum(data, l2))
     for tol in (1e-2, 1e-4, 1e-6):
         _, solution = fit(data, Settings(solver, C=C, tol=tol))
-        value = solution.history["value"][-1]
+        value = solution.value
         assert solution.status is Status.CONVERGED
         assert value - best <= solution.gap <= tol * value
 

@@ -180,6 +180,7 @@ WHOLE = [
 REAL = [
     pytest.param(Settings, {}, "C", [0.0, -1.0], id="Settings.C"),
     pytest.param(Settings, {}, "l1_ratio", [-0.1, 1.1, math.inf], id="Settings.l1_ratio"),
+    pytest.param(Settings, {}, "label_smoothing", [-0.1, 1.1, math.inf], id="Settings.label_smoothing"),
     pytest.param(Settings, {}, "tol", [-1.0, math.inf], id="Settings.tol"),
     pytest.param(Settings, {}, "init_std", [-1.0, math.inf], id="Settings.init_std"),
     pytest.param(SGD, {}, "learning_rate", [0.0, -1.0, math.inf], id="SGD.learning_rate"),

@@ -5,7 +5,7 @@ Each kernel stands twice: natively, which is what runs, and in plain NumPy in `r
 
 from softreg.kernels.hessian import curvature, logits, probabilities, softmax_columns
 from softreg.kernels.minibatches import sgd
-from softreg.kernels.passes import Sums, fused, loss, with_logits
+from softreg.kernels.passes import Sums, fused, in_float64, loss, products, with_logits
 from softreg.kernels.rows import Rows, arithmetic, fold
 from softreg.kernels.threads import in_order, one_blas_thread
 
@@ -16,11 +16,13 @@ __all__ = [
     "curvature",
     "fold",
     "fused",
+    "in_float64",
     "in_order",
     "logits",
     "loss",
     "one_blas_thread",
     "probabilities",
+    "products",
     "sgd",
     "softmax_columns",
     "with_logits",

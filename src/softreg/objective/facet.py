@@ -42,7 +42,8 @@ def make(
     d, K = W.shape
     n = data.n_rows if rows is None else len(rows)
     looked = pool(n, d, rows)
-    p = probabilities(Rows(data.X, data.y, None, looked), *fold(W, b, data.scale, data.shift), n_threads)
+    seen = Rows(data.X, data.y, None, looked, offset=data.offset)
+    p = probabilities(seen, *fold(W, b, data.scale, data.shift), n_threads)
     w = np.ones(len(looked)) if data.weights is None else data.weights[looked]
     w = w / w.sum() if w.any() else np.full(len(looked), 1 / len(looked))
     h = w * np.maximum(1 - np.einsum("ki,ki->i", p, p, dtype=float), 0)

@@ -59,7 +59,9 @@ def make(
     d, K = W.shape
     n = data.n_rows if index is None else len(index)
     rows = pool(n, data.n_features, index, min(POOL_ROWS, max(512, POOL_BYTES // (8 * K))))
-    p = probabilities(Rows(data.X, data.y, None, rows), *fold(W, b, data.scale, data.shift), n_threads)
+    p = probabilities(
+        Rows(data.X, data.y, None, rows, offset=data.offset), *fold(W, b, data.scale, data.shift), n_threads
+    )
     w = np.ones(len(rows)) if data.weights is None else data.weights[rows]
     w = w / w.sum() if w.any() else np.full(len(rows), 1 / len(rows))
     sample = Sample(data, rows, intercept)
