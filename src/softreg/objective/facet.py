@@ -20,6 +20,7 @@ from softreg.data import Dataset
 from softreg.kernels import Rows, fold, in_order, probabilities
 from softreg.objective.definite import inverse
 from softreg.objective.sample import BLOCK_ROWS, Sample, drawn, pool
+from softreg.objective.triangle import Triangle
 from softreg.protocols import Facet, Matrix, Vector
 
 __all__ = ["make"]
@@ -127,7 +128,8 @@ def _solver(
     for block, member in zip(blocks, members, strict=True):
         inside = np.flatnonzero(free[member])
         if len(inside):
-            parts.append((member[inside], inverse(block[np.ix_(inside, inside)].astype(float), 0.0, epsilon)))
+            G = Triangle.of(block[np.ix_(inside, inside)].astype(float))
+            parts.append((member[inside], inverse(G, 0.0, epsilon)))
 
     def solve(v: Vector) -> Vector:
         result = np.zeros_like(v)

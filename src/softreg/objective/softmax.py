@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 
 from softreg.data import Dataset
 from softreg.kernels import Rows, fold, fused, logits, probabilities, sgd
-from softreg.objective import curvature, facet, intercept, preconditioner
+from softreg.objective import curvature, facet, intercept
 from softreg.objective.certificate import ClassMeans, dual_bound, mean_entropy
 from softreg.objective.penalty import L1
-from softreg.protocols import Curvature, Facet, Gap, Matrix, Point, Sweep, Vector
+from softreg.objective.preconditioner import Remade, Solve, make
+from softreg.protocols import Curvature, Facet, Gap, Matrix, Point, Preconditioner, Sweep, Vector
 
 __all__ = ["SoftmaxObjective"]
 
@@ -144,13 +145,17 @@ class SoftmaxObjective:
             weight += point.weight
         return Sweep(theta, value / weight, loss / weight, n_correct, weight, velocity)
 
-    def preconditioner(self, theta: Vector, *, coarse: bool) -> Callable[[Vector], Vector]:
+    def preconditioner(self, theta: Vector, *, coarse: bool) -> Preconditioner:
         """Return v ↦ M⁻¹ v; see `softreg.objective.preconditioner`."""
         W, b = self.split(theta)
-        solve = preconditioner.make(
-            self.data, self.rows, W, b, self.l2, coarse=coarse, n_threads=self.n_threads, intercept=self.intercept
-        )
-        return solve if self.intercept else lambda v: np.append(solve(v)[: -len(b)], np.zeros(len(b)))
+
+        def made() -> Solve:
+            solve = make(
+                self.data, self.rows, W, b, self.l2, coarse=coarse, n_threads=self.n_threads, intercept=self.intercept
+            )
+            return solve if self.intercept else lambda v: np.append(solve(v)[: -len(b)], np.zeros(len(b)))
+
+        return Remade(made)
 
     def curvature(self, theta: Vector, share: float = 1.0) -> Curvature:
         """Return the Hessian at theta as a product; see `softreg.objective.curvature`."""
