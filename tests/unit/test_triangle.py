@@ -60,8 +60,10 @@ def test_the_factor_is_choleskys_and_its_inverse_solves(n: int) -> None:
 
 def test_a_matrix_all_but_singular_keeps_its_digits() -> None:
     n = 3 * PANEL_ROWS
-    X = np.repeat(np.random.default_rng(0).normal(size=(2 * n, n // 2)), 2, axis=1)  # every column twice
-    A = X.T @ X / len(X) + 1e-13 * np.eye(n)
+    t = np.linspace(-1, 1, 3 * n)[:, None]
+    X = t ** np.arange(n)  # powers: numerically of a rank far below n
+    X /= np.linalg.norm(X, axis=0)
+    A = X.T @ X + n / 8 * np.finfo(float).eps * np.eye(n)
     triangle = Triangle.of(A)
     triangle.factor()
     L = lower(triangle)
