@@ -31,7 +31,7 @@ from softreg.objective.sample import BLOCK_ROWS, DOUBT, POOL_ROWS, Sample, pool
 from softreg.objective.triangle import Triangle
 from softreg.protocols import Matrix, Vector
 
-__all__ = ["Remade", "Solve", "make"]
+__all__ = ["Remade", "make"]
 
 ROWS_PER_FEATURE, MIN_ROWS = 3, 2000  # drawn for a matrix; fewer make the metric too bold
 POOL_BYTES = 64 << 20  # of the probabilities looked at, in float64
@@ -69,12 +69,29 @@ def make(
     W: Matrix,
     b: Vector,
     l2: float,
-    *,
     coarse: bool,
     n_threads: int | None,
     intercept: bool = True,
-) -> Solve:
+) -> Remade:
     """Return v ↦ M⁻¹ v at the parameters W, b; theta's order, (d + 1) · K."""
+
+    def made() -> Solve:
+        solve = _solve(data, index, W, b, l2, coarse, n_threads, intercept)
+        return solve if intercept else lambda v: np.append(solve(v)[: -len(b)], np.zeros(len(b)))
+
+    return Remade(made)
+
+
+def _solve(
+    data: Dataset,
+    index: NDArray[np.int64] | None,
+    W: Matrix,
+    b: Vector,
+    l2: float,
+    coarse: bool,
+    n_threads: int | None,
+    intercept: bool,
+) -> Solve:
     d, K = W.shape
     n = data.n_rows if index is None else len(index)
     rows = pool(n, data.n_features, index, min(POOL_ROWS, max(512, POOL_BYTES // (8 * K))))

@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 
 from softreg.data import Dataset
 from softreg.kernels import Rows, fold, fused, logits, probabilities, sgd
-from softreg.objective import curvature, facet, intercept
+from softreg.objective import curvature, facet, intercept, preconditioner
 from softreg.objective.certificate import ClassMeans, dual_bound, mean_entropy
 from softreg.objective.penalty import L1
-from softreg.objective.preconditioner import Remade, Solve, make
 from softreg.protocols import Curvature, Facet, Gap, Matrix, Point, Preconditioner, Sweep, Vector
 
 __all__ = ["SoftmaxObjective"]
@@ -147,15 +146,8 @@ class SoftmaxObjective:
 
     def preconditioner(self, theta: Vector, *, coarse: bool) -> Preconditioner:
         """Return v ↦ M⁻¹ v; see `softreg.objective.preconditioner`."""
-        W, b = self.split(theta)
-
-        def made() -> Solve:
-            solve = make(
-                self.data, self.rows, W, b, self.l2, coarse=coarse, n_threads=self.n_threads, intercept=self.intercept
-            )
-            return solve if self.intercept else lambda v: np.append(solve(v)[: -len(b)], np.zeros(len(b)))
-
-        return Remade(made)
+        at = self.split(theta)
+        return preconditioner.make(self.data, self.rows, *at, self.l2, coarse, self.n_threads, self.intercept)
 
     def curvature(self, theta: Vector, share: float = 1.0) -> Curvature:
         """Return the Hessian at theta as a product; see `softreg.objective.curvature`."""
