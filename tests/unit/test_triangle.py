@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from softreg.objective.triangle import PANEL_ROWS, Triangle
+from softreg.objective.triangle import PANEL_ROWS, WHOLE_ROWS, Triangle
 
-SIZES = [1, 2, 65, PANEL_ROWS, PANEL_ROWS + 1, 3 * PANEL_ROWS - 5]
+SIZES = [1, 2, 65, WHOLE_ROWS, WHOLE_ROWS + 1, 4 * PANEL_ROWS]
 
 
 def definite(n: int) -> NDArray[np.float64]:
@@ -59,7 +59,7 @@ def test_the_factor_is_choleskys_and_its_inverse_solves(n: int) -> None:
 
 
 def test_a_matrix_all_but_singular_keeps_its_digits() -> None:
-    n = 3 * PANEL_ROWS
+    n = 4 * PANEL_ROWS
     t = np.linspace(-1, 1, 3 * n)[:, None]
     X = t ** np.arange(n)  # powers: numerically of a rank far below n
     X /= np.linalg.norm(X, axis=0)
@@ -70,9 +70,9 @@ def test_a_matrix_all_but_singular_keeps_its_digits() -> None:
     np.testing.assert_allclose(L @ L.T, A, atol=1e-14)
 
 
-@pytest.mark.parametrize("where", [0, PANEL_ROWS, 3 * PANEL_ROWS - 1])
+@pytest.mark.parametrize("where", [0, PANEL_ROWS, 4 * PANEL_ROWS - 1])
 def test_an_indefinite_matrix_has_no_factor(where: int) -> None:
-    A = np.eye(3 * PANEL_ROWS)
+    A = np.eye(4 * PANEL_ROWS)
     A[where, where] = -1e-3
     with pytest.raises(np.linalg.LinAlgError):
         Triangle.of(A).factor()
@@ -80,7 +80,7 @@ def test_an_indefinite_matrix_has_no_factor(where: int) -> None:
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 def test_what_is_not_finite_is_seen(value: float) -> None:
-    A = definite(PANEL_ROWS + 9)
+    A = definite(WHOLE_ROWS + 9)
     assert Triangle.of(A).finite
     A[-1, 3] = value
     assert not Triangle.of(A).finite

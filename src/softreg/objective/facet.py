@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from softreg.data import Dataset
 from softreg.kernels import Rows, fold, in_order, probabilities
 from softreg.objective.definite import inverse
-from softreg.objective.sample import BLOCK_ROWS, Sample, drawn, pool
+from softreg.objective.sample import Sample, drawn, pool
 from softreg.objective.triangle import Triangle
 from softreg.protocols import Facet, Matrix, Vector
 
 __all__ = ["make"]
 
+BLOCK_ROWS = 1024
 MIN_ROWS, ROWS_PER_COORDINATE = 4000, 10  # of those that are not at 0: the others are mostly to stay there
 RIDGE = 8  # units of rounding, relative, of what the classes have each for themselves
 

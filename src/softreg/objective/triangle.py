@@ -17,6 +17,7 @@ from softreg.protocols import Matrix, Vector
 __all__ = ["Triangle"]
 
 PANEL_ROWS = 128  # of fewer products run slower, of more there is more beyond the diagonal
+WHOLE_ROWS = 400  # up to here the square is small, and LAPACK sooner done
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ class Triangle:
     @classmethod
     def zeros(cls, n: int, T: Any = float) -> Triangle:
         """Return that of a matrix of zeros, (n, n)."""
-        count = -(-n // PANEL_ROWS)
+        count = 1 if n <= WHOLE_ROWS else -(-n // PANEL_ROWS)
         rows = [slice(n * i // count, n * (i + 1) // count) for i in range(count)]
         ends = list(itertools.accumulate((i.stop - i.start) * i.stop for i in rows))
         # In one piece: small ones that outlive what was around them leave holes in a process's memory.
