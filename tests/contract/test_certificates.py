@@ -10,7 +10,7 @@ import pytest
 
 from exact import optimum
 from problems import SOLVERS, dataset, offsets, soft
-from softreg import LBFGS, SGD, Dataset, Proximal, Settings, Status, fit
+from softreg import LBFGS, SGD, Dataset, Newton, Proximal, Settings, Status, fit
 from softreg.objective import SoftmaxObjective, intercept
 from softreg.objective import preconditioner as preconditioners
 from softreg.solvers import minimise
@@ -226,3 +226,29 @@ def test_of_all_rows_a_preconditioner_is_the_hessians_blocks_of_each_mode() -> N
         for v in np.eye(len(block)):
             whole = np.outer(block @ v, mode)
             np.testing.assert_allclose(solve(whole.ravel()), np.outer(v, mode).ravel(), atol=1e-5)
+
+
+@pytest.mark.parametrize("coarse", [True, False])
+def test_a_preconditioner_that_was_let_go_is_made_again_to_the_bit(coarse: bool) -> None:
+    objective = SoftmaxObjective(dataset(1, n=5000, dtype="float32"), 1e-4)
+    theta, v = np.random.default_rng(0).normal(size=(2, objective.size))
+    solve = objective.preconditioner(theta, coarse=coarse)
+    before = solve(v)
+    solve.let_go()
+    assert solve(v).tobytes() == before.tobytes()
+
+
+@pytest.mark.parametrize("solver", [LBFGS(refresh=(2,)), Newton(refresh=(2,), exact_passes=0)], ids=["lbfgs", "newton"])
+def test_a_state_outlives_the_preconditioner_that_the_next_one_replaces(solver: LBFGS | Newton) -> None:
+    objective = SoftmaxObjective(dataset(1, n=500), 1e-3)
+    state: Any = solver.init(objective, np.zeros(objective.size))
+    for _ in range(2):
+        state = solver.step(objective, state)
+    held, v = state.solve, state.point.grad
+    before, first = state.newton(v), solver.step(objective, state)
+    assert first is not None
+    assert held._made is None, "two at a time would be most of a fit's memory"
+    assert state.newton(v).tobytes() == before.tobytes()
+    again = solver.step(objective, state)
+    assert again is not None
+    assert again.theta.tobytes() == first.theta.tobytes()

@@ -6,13 +6,14 @@ Each kernel stands twice: natively, which is what runs, and in plain NumPy in `r
 from softreg.kernels.hessian import curvature, logits, probabilities, softmax_columns
 from softreg.kernels.minibatches import sgd
 from softreg.kernels.passes import Sums, fused, in_float64, loss, products, with_logits
-from softreg.kernels.rows import Rows, arithmetic, fold
+from softreg.kernels.rows import Rows, arithmetic, chunks, fold
 from softreg.kernels.threads import in_order, one_blas_thread
 
 __all__ = [
     "Rows",
     "Sums",
     "arithmetic",
+    "chunks",
     "curvature",
     "fold",
     "fused",

@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from softreg.data import Dataset
 from softreg.kernels import Rows, fold, in_order, probabilities
 from softreg.objective.definite import inverse
-from softreg.objective.sample import BLOCK_ROWS, Sample, drawn, pool
+from softreg.objective.sample import Sample, drawn, pool
+from softreg.objective.triangle import Triangle
 from softreg.protocols import Facet, Matrix, Vector
 
 __all__ = ["make"]
 
+BLOCK_ROWS = 1024
 MIN_ROWS, ROWS_PER_COORDINATE = 4000, 10  # of those that are not at 0: the others are mostly to stay there
 RIDGE = 8  # units of rounding, relative, of what the classes have each for themselves
 
@@ -128,7 +130,8 @@ def _solver(
     for block, member in zip(blocks, members, strict=True):
         inside = np.flatnonzero(free[member])
         if len(inside):
-            parts.append((member[inside], inverse(block[np.ix_(inside, inside)].astype(float), 0.0, epsilon)))
+            G = Triangle.of(block[np.ix_(inside, inside)].astype(float))
+            parts.append((member[inside], inverse(G, 0.0, epsilon)))
 
     def solve(v: Vector) -> Vector:
         result = np.zeros_like(v)

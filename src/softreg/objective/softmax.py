@@ -26,7 +26,7 @@ from softreg.objective import batches, curvature, facet, intercept, precondition
 from softreg.objective.certificate import ClassMeans, dual_bound, mean_entropy
 from softreg.objective.penalty import L1
 from softreg.objective.targets import Linear, Offsets, Targets
-from softreg.protocols import Curvature, Facet, Gap, Matrix, Point, Sweep, Vector
+from softreg.protocols import Curvature, Facet, Gap, Matrix, Point, Preconditioner, Sweep, Vector
 
 __all__ = ["SoftmaxObjective"]
 
@@ -129,13 +129,10 @@ class SoftmaxObjective:
         """Evaluate on these rows of its own, this once."""
         return self.restrict(rows)._point(theta, once=True)
 
-    def preconditioner(self, theta: Vector, *, coarse: bool) -> Callable[[Vector], Vector]:
+    def preconditioner(self, theta: Vector, *, coarse: bool) -> Preconditioner:
         """Return v ↦ M⁻¹ v; see `softreg.objective.preconditioner`."""
-        W, b = self.split(theta)
-        solve = preconditioner.make(
-            self.data, self.rows, W, b, self.l2, coarse=coarse, n_threads=self.n_threads, intercept=self.intercept
-        )
-        return solve if self.intercept else lambda v: np.append(solve(v)[: -len(b)], np.zeros(len(b)))
+        at = self.split(theta)
+        return preconditioner.make(self.data, self.rows, *at, self.l2, coarse, self.n_threads, self.intercept)
 
     def curvature(self, theta: Vector, share: float = 1.0) -> Curvature:
         """Return the Hessian at theta as a product; see `softreg.objective.curvature`."""
