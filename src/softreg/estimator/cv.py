@@ -36,7 +36,9 @@ class SoftmaxRegressionCV(ClassifierMixin, SparseCoefMixin, Classifier, BaseEsti
         of the best (Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3).
     abandon : bool
         Whether a fold's path is left where its scores have clearly fallen; what was left out is nan in the results.
-    fit_intercept, tol, max_iter, class_weight, solver, verbose, random_state, scale, shift, standardize, missing
+    fit_intercept, tol, max_iter, class_weight, solver, verbose, random_state
+        As in `SoftmaxRegression`.
+    scale, shift, standardize, missing, label_smoothing
         As in `SoftmaxRegression`.
     batch_size, learning_rate, momentum
         As in `SoftmaxRegression`, for "sgd".
@@ -99,6 +101,7 @@ class SoftmaxRegressionCV(ClassifierMixin, SparseCoefMixin, Classifier, BaseEsti
         shift: Any = 0.0,
         standardize: bool = False,
         missing: str = "error",
+        label_smoothing: float = 0.0,
         batch_size: int = 256,
         learning_rate: Any = "auto",
         momentum: float = 0.0,
@@ -127,6 +130,7 @@ class SoftmaxRegressionCV(ClassifierMixin, SparseCoefMixin, Classifier, BaseEsti
         self.shift = shift
         self.standardize = standardize
         self.missing = missing
+        self.label_smoothing = label_smoothing
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.momentum = momentum

@@ -52,7 +52,11 @@ def step(estimator: Any, X: Any, y: Any, classes: ArrayLike | None, sample_weigh
     array = problem.features(estimator, X, reset=first)
     target = labels.read(y, _classes(estimator, y, classes, first))
     data = problem.dataset(
-        estimator, array, target, sample_weight, fixed=None if first else (estimator.scale_, estimator.shift_)
+        estimator,
+        array,
+        target,
+        sample_weight,
+        fixed=None if first else (rows.host(estimator.scale_), rows.host(estimator.shift_)),
     )
     W, b, velocity = _parameters(estimator, data, target.classes, first)
     seen = (0.0 if first else estimator.weight_seen_) + SoftmaxObjective(data).weight
@@ -66,6 +70,7 @@ def step(estimator: Any, X: Any, y: Any, classes: ArrayLike | None, sample_weigh
         (2 if data.n_classes == 2 else 1) / (C * seen),
         n_threads=estimator.n_threads,
         intercept=bool(estimator.fit_intercept),
+        smoothing=Settings(label_smoothing=estimator.label_smoothing).label_smoothing,
     )
     theta = Present.all_of(data).start(W, b)
     order = np.random.default_rng((solver.seed, calls + 1)).permutation(data.n_rows)
@@ -155,7 +160,7 @@ def _store(
         W, stacked[-1] - stacked[-1].mean(), data.classes, data.scale, data.shift, None, None, settings.as_dict()
     )
     estimator._take(model, classes, np.float32 if array.dtype == np.float32 else np.float64)
-    estimator.coef_, estimator.intercept_ = rows.returned(estimator.coef_, X), rows.returned(estimator.intercept_, X)
+    estimator._lend(X, "coef_", "intercept_", "scale_", "shift_", "fill_")
     if swept.velocity is not None:
         estimator.velocity_ = swept.velocity.reshape(stacked.shape)
     estimator.learning_rate_, estimator.weight_seen_, estimator.t_ = rate, seen, calls + 1

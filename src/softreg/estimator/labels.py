@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import array_api_compat
-import narwhals as nw
+import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets
@@ -62,12 +62,12 @@ def read(y: Any, classes: ArrayLike | None = None) -> Labels:
         if named.shape != (K,):
             raise LabelError(f"classes are {named.tolist()}; expected {K} of them, one for each column of y")
         return Labels(named, targets.argmax(axis=1), targets)
-    array = column_or_1d(array, warn=True)
+    array = _comparable(column_or_1d(array, warn=True))
     check_classification_targets(array)
     if classes is not None:
         order = np.asarray(classes)
     if order is None:
-        found, codes = np.unique(_comparable(array), return_inverse=True)
+        found, codes = np.unique(array, return_inverse=True)
         return Labels(found.astype(array.dtype), codes.astype(np.int64))
     codes = coded(array, order)
     if classes is None:  # a category without rows is none

@@ -75,7 +75,7 @@ class Classifier:
         W, b = self._columns()
         if len(self.classes_) == 2:  # ±w/2 rather than 0 and w, as a fit of the Model itself has it
             W, b = W - W.mean(axis=1, keepdims=True), b - b.mean()
-        scale, shift = self.scale_, self.shift_
+        scale, shift = rows.host(self.scale_), rows.host(self.shift_)
         every = np.broadcast_to(scale, len(W))[:, None]
         W = np.divide(W, every, out=np.zeros_like(W), where=every != 0)
         names = getattr(self, "feature_names_in_", None)
@@ -121,10 +121,17 @@ class Classifier:
         else:
             b = b - b.mean()
         self.coef_ = np.ascontiguousarray(W.T).astype(dtype)
-        self.intercept_ = b.astype(dtype)
+        self.intercept_ = np.asarray(b, dtype)
         self.classes_ = classes
         self.scale_, self.shift_ = model.scale, model.shift
         self.settings_ = dict(model.settings)
+
+    def _lend(self, X: Any, *names: str) -> None:
+        """Give these attributes to X's namespace, those of them that are arrays."""
+        for name in names:
+            value = getattr(self, name, None)
+            if isinstance(value, np.ndarray):
+                setattr(self, name, rows.returned(value, X))
 
     def _columns(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """W (d, K) and b (K,), which apply to X as it is; of two classes the first has 0."""
@@ -141,7 +148,7 @@ class Classifier:
         check_same_namespace(X, self, attribute="coef_", method=method)
         array = rows.read(self, X, reset=False)
         fill = getattr(self, "fill_", None)
-        return array if fill is None else rows.filled(array, fill)
+        return array if fill is None else rows.filled(array, rows.host(fill))
 
     def _predicting(self, use: Any, array: Any) -> Any:
         W, b = self._columns()

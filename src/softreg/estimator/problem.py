@@ -50,6 +50,7 @@ def settings(estimator: Any) -> Settings:
         l1_ratio=l1_ratio,
         tol=estimator.tol,
         fit_intercept=bool(estimator.fit_intercept),
+        label_smoothing=estimator.label_smoothing,
         init_std=0.0,
     )
 
@@ -74,13 +75,21 @@ def features(estimator: Any, X: Any, *, reset: bool) -> Any:
     if reset:
         mean = estimator.missing == "mean"
         estimator.fill_ = rows.means(array) if mean else np.zeros(array.shape[1])
-    return rows.filled(array, estimator.fill_)
+    return rows.filled(array, rows.host(estimator.fill_))
 
 
 def dataset(
-    estimator: Any, X: Any, target: labels.Labels, sample_weight: ArrayLike | None, *, fixed: Any = None
+    estimator: Any,
+    X: Any,
+    target: labels.Labels,
+    sample_weight: ArrayLike | None,
+    offset: ArrayLike | None = None,
+    *,
+    fixed: Any = None,
 ) -> Dataset:
     """Return the Dataset of rows, labels and weights; `fixed` is a scale and a shift that are known already.
+
+    The weight of a class multiplies what a row gives to it.
 
     Raises
     ------
@@ -97,28 +106,47 @@ def dataset(
     if K < 2:
         raise LabelError(
             "softmax regression needs samples of at least 2 classes in the data, but the data contains only one "
-            f"class: {target.classes[0] if K else None!r}"
+            f"class: {target.classes.tolist()[0] if K else None!r}"
         )
+    Y = target.targets
     if estimator.class_weight is not None:
-        of_class = compute_class_weight(
-            estimator.class_weight, classes=target.classes, y=target.classes[target.codes], sample_weight=w
-        )
-        w = of_class[target.codes] * (1.0 if w is None else w)
+        of_class = _class_weights(estimator.class_weight, target, w)
+        if Y is None:
+            w = of_class[target.codes] * (1.0 if w is None else w)
+        else:
+            Y = Y * of_class
+    made = labels.plain(target.classes)
     try:
         scale, shift = _units(estimator, X, w) if fixed is None else fixed
-        return Dataset(
-            X,
-            target.codes,
-            labels.plain(target.classes),
-            scale,
-            shift,
-            _names(estimator),
-            weights=w,
-        )
+        fields = {"scale": scale, "shift": shift, "feature_names": _names(estimator), "weights": w}
+        if offset is not None:
+            fields["offset"] = _offset(offset, len(made))
+        return Dataset(X, target.codes, made, **fields) if Y is None else Dataset.from_targets(X, Y, made, **fields)
     except DataError:
         if not rows.finite(X):
             raise rows.explain(X, getattr(estimator, "feature_names_in_", None)) from None
         raise
+
+
+def _class_weights(given: Any, target: labels.Labels, w: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    found: NDArray[np.float64]
+    if target.targets is None:
+        y = target.classes[target.codes]
+        found = compute_class_weight(given, classes=target.classes, y=y, sample_weight=w)
+    elif given == "balanced":
+        shares = target.targets.sum(axis=0) if w is None else w @ target.targets
+        found = shares.sum() / (len(shares) * np.maximum(shares, np.finfo(float).tiny))
+    else:
+        found = compute_class_weight(given, classes=target.classes, y=target.classes)
+    return found
+
+
+def _offset(offset: ArrayLike, K: int) -> NDArray[np.float64]:
+    """Offsets of each row and class; of two classes one column is that of the second."""
+    array = np.asarray(rows.host(offset), float)
+    if K == 2 and (array.ndim == 1 or array.shape[1:] == (1,)):
+        return np.column_stack([np.zeros(len(array)), array.ravel()])
+    return array
 
 
 def _names(estimator: Any) -> tuple[str, ...] | None:

@@ -182,7 +182,7 @@ class SoftmaxRegression(CallbackSupportMixin, ClassifierMixin, SparseCoefMixin, 
         return tags
 
     @with_callbacks
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> Self:
         """Fit to labelled rows.
 
         Parameters
@@ -191,6 +191,8 @@ class SoftmaxRegression(CallbackSupportMixin, ClassifierMixin, SparseCoefMixin, 
             Of any numeric type; it is read as it lies in memory.
         y : (n,) array of labels, or (n, K) array of class probabilities or counts
         sample_weight : (n,) array, optional
+        offset : (n, K) array, optional
+            Added to the logits; of two classes (n,), that of the second.
 
         Returns
         -------
@@ -205,7 +207,7 @@ class SoftmaxRegression(CallbackSupportMixin, ClassifierMixin, SparseCoefMixin, 
         KeyboardInterrupt
             On Ctrl-C; the attributes are those of the last whole step.
         """
-        solves.run(self, X, y, sample_weight)
+        solves.run(self, X, y, sample_weight, offset)
         return self
 
     @available_if(_smooth)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import array_api_compat
-import narwhals as nw
+import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array, validate_data

@@ -21,12 +21,12 @@ DOUBTFUL = (Status.MAX_STEPS, Status.PRECISION_LIMIT, Status.SEPARABLE)
 SMALL_GAP = 1e-6  # relative: a solve that rounding ended nearer than this is worth no warning
 
 
-def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None) -> None:
+def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None, offset: ArrayLike | None = None) -> None:
     """Fit, and set the estimator's attributes; also where Ctrl-C comes, which is raised again."""
     settings = problem.settings(estimator)
     target = labels.read(y)
     array = problem.features(estimator, X, reset=True)
-    data = problem.dataset(estimator, array, target, sample_weight)
+    data = problem.dataset(estimator, array, target, sample_weight, offset)
     settings = problem.with_rate(estimator, settings, data)
     training, validation = problem.parts(estimator, data)
     dtype = np.float32 if array.dtype == np.float32 else np.float64
@@ -60,7 +60,7 @@ def store(
 ) -> None:
     """Set what a fit leaves behind."""
     estimator._take(model, classes, dtype)
-    estimator.coef_, estimator.intercept_ = rows.returned(estimator.coef_, X), rows.returned(estimator.intercept_, X)
+    estimator._lend(X, "coef_", "intercept_", "scale_", "shift_", "fill_")
     estimator.n_iter_ = rows.returned(np.array([solution.steps], np.int32), X)
     estimator.certificate_ = solution.gap / solution.value if solution.value > 0 else float(solution.gap)
     estimator.status_, estimator.status_name_ = solution.message, solution.status.name
@@ -72,7 +72,7 @@ def _made(model: Model, classes: NDArray[Any], dtype: Any, X: Any) -> dict[str, 
     """Return the attributes that make an estimator of a step's model, for scikit-learn's callbacks."""
     made = Classifier()
     made._take(model, classes, dtype)
-    made.coef_, made.intercept_ = rows.returned(made.coef_, X), rows.returned(made.intercept_, X)
+    made._lend(X, "coef_", "intercept_", "scale_", "shift_")
     names = ("coef_", "intercept_", "classes_", "scale_", "shift_", "settings_")
     return {name: getattr(made, name) for name in names}
 

@@ -1,0 +1,124 @@
+"""SoftmaxRegressionCV: paths, what is chosen from them, and what is told of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegressionCV
+from sklearn.model_selection import StratifiedKFold
+
+from softreg import SoftmaxRegression, SoftmaxRegressionCV
+from softreg.errors import SettingError
+
+mpl.use("Agg")
+
+X, Y = load_iris(return_X_y=True)
+CS = [0.001, 0.1, 10.0]
+
+
+def test_scores_and_paths_are_those_of_scikit_learn() -> None:
+    theirs = LogisticRegressionCV(
+        Cs=CS, l1_ratios=(0,), scoring="neg_log_loss", use_legacy_attributes=False, tol=1e-10, max_iter=10_000
+    ).fit(X, Y)
+    ours = SoftmaxRegressionCV(Cs=CS, tol=1e-12).fit(X, Y)
+    assert (ours.C_, ours.l1_ratio_) == (theirs.C_, theirs.l1_ratio_)
+    assert ours.scores_.shape == theirs.scores_.shape == (5, 1, 3)
+    assert ours.n_iter_.shape == theirs.n_iter_.shape
+    np.testing.assert_allclose(ours.scores_, theirs.scores_, atol=1e-5)
+    np.testing.assert_allclose(ours.coefs_paths_, theirs.coefs_paths_, atol=1e-3)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-3)
+
+
+def test_the_model_is_the_fit_with_what_was_chosen() -> None:
+    model = SoftmaxRegressionCV(Cs=CS, tol=1e-12).fit(X, Y)
+    np.testing.assert_allclose(model.coef_, SoftmaxRegression(C=model.C_, tol=1e-12).fit(X, Y).coef_, atol=1e-9)
+    assert model.certificate_ <= 1e-12
+    assert model.cv_results_["max_certificate"].max() <= 1e-12
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_threads_make_no_difference_to_the_bits(n_threads: int) -> None:
+    one = SoftmaxRegressionCV(Cs=CS, n_threads=1).fit(X, Y)
+    np.testing.assert_array_equal(SoftmaxRegressionCV(Cs=CS, n_threads=n_threads).fit(X, Y).scores_, one.scores_)
+
+
+def test_a_fold_is_fitted_to_its_rows_alone() -> None:
+    folds = list(StratifiedKFold(3).split(X, Y))
+    model = SoftmaxRegressionCV(Cs=CS, cv=folds, tol=1e-12).fit(X, Y)
+    train, test = folds[1]
+    alone = SoftmaxRegression(C=0.1, tol=1e-12).fit(X[train], Y[train])
+    np.testing.assert_allclose(model.coefs_paths_[1, 0, 1, :, :-1], alone.coef_, atol=1e-5)
+    log_probs = alone.predict_log_proba(X[test])
+    assert model.scores_[1, 0, 1] == pytest.approx(log_probs[np.arange(len(test)), Y[test]].mean(), abs=1e-6)
+
+
+def test_the_rule_of_one_standard_error_takes_the_strongest_penalty_that_is_as_good() -> None:
+    best, strong = (SoftmaxRegressionCV(Cs=20, rule=rule).fit(X, Y) for rule in ("best", "one_standard_error"))
+    assert strong.C_ < best.C_
+    mean, i = best.cv_results_["mean_test_score"], int(best.cv_results_["mean_test_score"].argmax())
+    error = best.scores_[:, 0, i].std(ddof=1) / np.sqrt(5)
+    assert best.Cs_[mean >= mean[i] - error].min() == strong.C_
+
+
+def test_hopeless_penalties_are_left_out_where_that_is_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    noise, labels = rng.normal(size=(60, 20)), rng.integers(0, 3, 60)
+    some = SoftmaxRegressionCV(Cs=np.logspace(-4, 4, 9), abandon=True).fit(noise, labels)
+    every = SoftmaxRegressionCV(Cs=np.logspace(-4, 4, 9)).fit(noise, labels)
+    assert np.isnan(some.scores_).any()
+    assert not np.isnan(every.scores_).any()
+    assert some.C_ == every.C_
+    known = ~np.isnan(some.scores_)
+    np.testing.assert_array_equal(some.scores_[known], every.scores_[known])
+
+
+def test_the_table_has_a_row_for_each_pair_of_parameters() -> None:
+    model = SoftmaxRegressionCV(Cs=CS, l1_ratios=(0.0, 0.5), cv=3, scoring="accuracy").fit(X, Y)
+    table = model.cv_results_
+    assert {len(column) for column in table.values()} == {6}
+    assert table["param_l1_ratio"].tolist() == [0.0] * 3 + [0.5] * 3
+    np.testing.assert_allclose(table["mean_test_score"], model.scores_.mean(axis=0).ravel())
+    assert table["rank_test_score"][table["mean_test_score"].argmax()] == 1
+    assert model.score(X, Y) == SoftmaxRegression(C=model.C_, l1_ratio=model.l1_ratio_).fit(X, Y).score(X, Y)
+
+
+def test_without_a_refit_the_model_is_the_mean_of_the_folds_best() -> None:
+    model = SoftmaxRegressionCV(Cs=CS, refit=False).fit(X, Y)
+    best = model.scores_[:, 0].argmax(axis=1)
+    want = np.mean([model.coefs_paths_[k, 0, j] for k, j in enumerate(best)], axis=0)
+    np.testing.assert_allclose(model.coef_, want[:, :-1])
+    np.testing.assert_allclose(model.intercept_, want[:, -1])
+
+
+@pytest.mark.parametrize("scoring", ["roc_auc_ovr", lambda model, X, y: float((model.predict(X) == y).mean())])
+def test_any_scorer_may_judge(scoring: Any) -> None:
+    assert SoftmaxRegressionCV(Cs=CS, scoring=scoring).fit(X, Y).scores_.min() > 0.5
+
+
+def test_the_path_is_drawn_with_what_was_chosen() -> None:
+    axes = SoftmaxRegressionCV(Cs=CS, l1_ratios=(0.0, 1.0)).fit(X, Y).plot_path()
+    words = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert words == ["l1_ratio = 0", "l1_ratio = 1", "chosen: C = 10"]
+    assert axes.get_xscale() == "log"
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"Cs": 0}, "Cs is 0"),
+        ({"Cs": [1.0, -1.0]}, "Cs is .*expected a number of values, or a list of positive numbers"),
+        ({"Cs": []}, "Cs is"),
+        ({"l1_ratios": (2.0,)}, "l1_ratio is"),
+        ({"l1_ratios": "all"}, "l1_ratios is 'all'; expected a list of numbers from 0 to 1"),
+        ({"rule": "worst"}, "rule is 'worst'; expected one of"),
+        ({"solver": "lbfgs", "l1_ratios": (1.0,)}, "use solver='auto'"),
+        ({"use_legacy_attributes": "warn"}, "use_legacy_attributes is 'warn'; expected True or False"),
+    ],
+)
+def test_parameters_without_meaning_are_refused(params: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        SoftmaxRegressionCV(**params).fit(X, Y)
