@@ -6,17 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from problems import dataset, objectives
+from problems import dataset, exact, objectives, plain, rows_of
 from softreg import Dataset
 from softreg.kernels import classes, minibatches
 from softreg.objective import SoftmaxObjective
 from softreg.objective import curvature as curvatures
-
-
-def exact(data: Dataset) -> Dataset:
-    """Return the same data in float64, so that finite differences see no rounding of float32."""
-    fields = {"scale": data.scale, "shift": data.shift, "weights": data.weights}
-    return Dataset(data.X.astype(float), data.y, data.classes, **fields)  # type: ignore[arg-type]
 
 
 def point(objective: SoftmaxObjective, seed: int = 0) -> NDArray[np.float64]:
@@ -57,7 +51,7 @@ def test_gradient_and_curvature_are_those_of_automatic_differentiation(data: Dat
     torch = pytest.importorskip("torch", reason="torch is not installed")
     objective = SoftmaxObjective(data, l2)
     theta, v = point(objective), point(objective, 1)
-    X = torch.tensor(data.scale * data.X.astype(float) + data.shift)
+    X = torch.tensor(plain(data))
     y = torch.tensor(data.y.astype(np.int64))
     w = torch.tensor(np.ones(data.n_rows) if data.weights is None else data.weights)
 
@@ -114,7 +108,7 @@ def test_the_value_is_the_definition(data: Dataset, l2: float) -> None:
     objective = SoftmaxObjective(data, l2)
     theta = point(objective)
     W, b = theta[: -data.n_classes].reshape(-1, data.n_classes), theta[-data.n_classes :]
-    z = (data.scale * data.X.astype(float) + data.shift) @ W + b
+    z = plain(data) @ W + b
     losses = np.log(np.exp(z).sum(axis=1)) - z[np.arange(data.n_rows), data.y]
     w = np.ones(data.n_rows) if data.weights is None else data.weights
     here = objective.evaluate(theta)
@@ -137,11 +131,9 @@ def test_weights_are_repetitions() -> None:
 @pytest.mark.parametrize(("data", "l2"), objectives())
 def test_restricting_equals_making_the_objective_of_those_rows(data: Dataset, l2: float) -> None:
     rows = np.random.default_rng(5).integers(0, data.n_rows, 9)
-    weights = None if data.weights is None else data.weights[rows]
-    of_rows = Dataset(data.X[rows], data.y[rows], data.classes, data.scale, data.shift, weights=weights)
     whole = SoftmaxObjective(data, l2)
     theta = point(whole)
-    got, want = whole.restrict(rows).evaluate(theta), SoftmaxObjective(of_rows, l2).evaluate(theta)
+    got, want = whole.restrict(rows).evaluate(theta), SoftmaxObjective(rows_of(data, rows), l2).evaluate(theta)
     assert (got.value, got.n_correct, got.weight) == (want.value, want.n_correct, want.weight)
     np.testing.assert_array_equal(got.grad, want.grad)
     np.testing.assert_array_equal(whole.restrict(rows).restrict(np.array([3])).evaluate(theta).grad,

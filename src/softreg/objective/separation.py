@@ -19,10 +19,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from softreg.arrays import dense, products
 from softreg.data import Dataset
 from softreg.kernels import fold
 from softreg.objective.overlap import Near
@@ -61,7 +63,7 @@ def complete(data: Dataset, rows: Rows | None, theta: Matrix) -> Separation | No
     folded = _folded(data, theta)
     unit = (data.n_features + 3) * np.finfo(float).eps  # twice γ of d products, their sum with b, and a difference
     for which, X in _blocks(data, _weighty(data, rows)):
-        size = np.abs(X) @ np.abs(folded[:-1]) + np.abs(folded[-1])
+        size = abs(X) @ np.abs(folded[:-1]) + np.abs(folded[-1])
         size += size[np.arange(len(which)), data.y[which]][:, None]
         if not (margins(X, data.y[which], folded) > unit * size + np.finfo(float).tiny).all():  # true for nan
             return None
@@ -93,7 +95,7 @@ def _quasi(data: Dataset, index: Rows, theta: Matrix) -> tuple[Separation | None
     """Return the proof or None, and whether that None is known."""
     K = data.n_classes
     y, scale = data.y[index], np.broadcast_to(data.scale, data.n_features)
-    X, centre, unit = normalised(data.X[index])
+    X, centre, unit = normalised(dense(data.X, index))
     X[:, scale == 0] = 0.0
     if not np.isfinite(X).all():  # differences that overflow
         return None, False
@@ -140,11 +142,11 @@ def _weighty(data: Dataset, rows: Rows | None) -> Rows:
     return index if data.weights is None else index[data.weights[index] > 0]
 
 
-def _blocks(data: Dataset, index: Rows) -> Iterator[tuple[Rows, Matrix]]:
+def _blocks(data: Dataset, index: Rows) -> Iterator[tuple[Rows, Any]]:
     size = max(1, BLOCK_CELLS // data.n_features)
     for start in range(0, len(index), size):
         which = index[start : start + size]
-        yield which, data.X[which].astype(float)
+        yield which, products(data.X, which)
 
 
 def _found(data: Dataset, kind: Separated, direction: Matrix, apart: Pairs) -> Separation:
