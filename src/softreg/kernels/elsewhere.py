@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from softreg.arrays import as_numpy
 from softreg.kernels.rows import Rows
 
-__all__ = ["Elsewhere"]
+__all__ = ["Elsewhere", "FarBlock"]
 
 BLOCK_BYTES = 64 << 20  # of rows widened, and of their logits
 

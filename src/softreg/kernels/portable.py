@@ -20,7 +20,7 @@ from softreg.kernels.rows import Rows
 from softreg.kernels.sparse import Sparse
 from softreg.kernels.threads import available_threads, in_order
 
-__all__ = ["curvature", "fused", "logits", "loss", "probabilities", "sgd", "with_logits"]
+__all__ = ["Block", "Storage", "curvature", "fused", "logits", "loss", "probabilities", "sgd", "with_logits"]
 
 SUMS_BYTES = 256 << 20  # of threads' sums: with larger ones fewer threads work
 

@@ -17,7 +17,7 @@ from softreg.arrays import products
 from softreg.kernels import native
 from softreg.kernels.rows import Rows, chunks
 
-__all__ = ["Sparse"]
+__all__ = ["Sparse", "SparseBlock"]
 
 LOGITS = 1 << 20  # held at once by a thread
 
