@@ -64,7 +64,13 @@ def test_a_csr_matrix_of_any_make_is_fitted_as_its_dense_twin_and_left_alone(nam
         part.flags.writeable = False
     ours, theirs = (Dataset(matrix, Y, AB, scale=np.arange(1.0, X.shape[1] + 1), shift=shift) for matrix in (X, twin))
     assert ours.X is X
-    for settings in (Settings(LBFGS(), C=1.0), Settings("auto", C=1.0, l1_ratio=0.5), Settings("auto")):
+    for settings in (
+        Settings(LBFGS(), C=1.0),
+        Settings("auto", C=1.0, l1_ratio=0.5),
+        Settings("auto"),
+        Settings("auto", C=1.0, fit_intercept=False),
+        Settings("auto", C=1.0, l1_ratio=0.5, fit_intercept=False),
+    ):
         ((got, end), (want, _)) = fit(ours, settings), fit(theirs, settings)
         np.testing.assert_allclose(got.predict_proba(X), want.predict_proba(twin), rtol=1e-6)
         assert end.status in (Status.CONVERGED, Status.SEPARABLE, Status.PRECISION_LIMIT)
@@ -203,12 +209,17 @@ def test_where_sums_are_large_fewer_threads_work_and_the_bits_are_the_same(monke
     assert threads == [1]
 
 
-@pytest.mark.parametrize("storage", STORAGES)
-def test_the_diagonal_preconditioner_is_that_of_memory(storage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("storage", OTHER)
+def test_the_diagonal_preconditioner_is_that_of_memory(
+    storage: str, intercept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(preconditioners, "MAX_BYTES", 0)
     fields: Any = {"scale": np.array([1, 0.5, -2, 1, 0, 3]), "shift": np.arange(6.0)}
     theta = np.random.default_rng(0).normal(size=28)
-    ours, theirs = (SoftmaxObjective(dataset(1, n=9000, storage=s, **fields), 0.1) for s in (storage, "numpy"))
+    ours, theirs = (
+        SoftmaxObjective(dataset(1, n=9000, storage=s, **fields), 0.1, intercept=intercept) for s in (storage, "numpy")
+    )
     got, want = (f.preconditioner(theta, coarse=True)(np.ones(28)) for f in (ours, theirs))
     np.testing.assert_allclose(got, want, rtol=1e-9)
 
