@@ -224,9 +224,12 @@ def test_the_diagonal_preconditioner_is_that_of_memory(
     np.testing.assert_allclose(got, want, rtol=1e-9)
 
 
-def test_squares_and_extents_of_duplicates_are_those_of_their_sums() -> None:
+@pytest.mark.parametrize("intercept", [True, False])
+def test_squares_and_extents_of_duplicates_are_those_of_their_sums(intercept: bool) -> None:
     X = MATRICES["duplicates"]
-    ours, theirs = (Sample(Dataset(matrix, Y, AB, scale=-2.0, shift=1.0), np.arange(4)) for matrix in (X, X.toarray()))
+    ours, theirs = (
+        Sample(Dataset(matrix, Y, AB, scale=-2.0, shift=1.0), np.arange(4), intercept) for matrix in (X, X.toarray())
+    )
     h = np.arange(8.0).reshape(4, 2)
     for got, want in zip(ours.spread(np.arange(4), h), theirs.spread(np.arange(4), h), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-14)

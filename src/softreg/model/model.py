@@ -278,7 +278,7 @@ class Model:
                 )
             use(rows, z)
 
-        with one_blas_thread() if len(X) > FEW_ROWS else contextlib.nullcontext():
+        with one_blas_thread() if X.shape[0] > FEW_ROWS else contextlib.nullcontext():
             with_logits(X, *fold(self.W, self.b, self.scale, self.shift), checked)
 
     def __repr__(self) -> str:
