@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "solvers": {"errors", "protocols"},
     "model": {"errors", "protocols", "arrays", "kernels", "functional", "data", "objective", "solvers"},
     "estimator": {"errors", "protocols", "arrays", "kernels", "functional", "data", "objective", "solvers", "model"},
-    "inference": {"errors", "protocols", "kernels", "data", "objective", "model"},
+    "inference": {"errors", "protocols", "arrays", "kernels", "data", "objective", "model"},
     "plots": {"errors", "data", "metrics", "model", "decision", "inference"},
     "chapter": {"errors", "data", "plots"},
     "cli": None,  # anything

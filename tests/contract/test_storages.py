@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from problems import STORAGES, dataset
 from softreg import LBFGS, Dataset, Model, Settings, Status, arrays, fit, kernels
 from softreg.errors import DataError, ShapeError
+from softreg.inference import marginal_effects, summary
 from softreg.kernels import elsewhere, portable, reference, sparse
 from softreg.objective import SoftmaxObjective
 from softreg.objective import preconditioner as preconditioners
@@ -155,6 +156,18 @@ def test_a_model_predicts_the_same_from_every_storage(storage: str, K: int) -> N
         assert (got == want).all() if got.dtype.kind == "U" else np.allclose(got, want, rtol=1e-12)
     np.testing.assert_allclose(model.score(Dataset(X, data.y, data.classes)), model.score(data), rtol=1e-12)
     assert len(model.predict(X[:0, :])) == 0
+
+
+@pytest.mark.parametrize("storage", OTHER)
+def test_inference_is_that_of_memory(storage: str) -> None:
+    results = []
+    for kept in (storage, "numpy"):
+        data = dataset(1, n=300, dtype="uint8", storage=kept, scale=0.5, shift=0.1)
+        model, _ = fit(data, Settings("auto", tol=1e-12))
+        given = (model, data.X, data.classes[data.y])
+        results.append((summary(*given).standard_errors, marginal_effects(*given, discrete=True).effects))
+    for got, want in zip(*results, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-6)
 
 
 @pytest.mark.parametrize("storage", OTHER)
