@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+os.environ.setdefault("SCIPY_ARRAY_API", "1")  # before SciPy is imported: arrays of all namespaces
+
 import drivers
 
 # No deadlines: on a shared machine they tell of the neighbours. In CI the same examples each time; elsewhere new ones.

@@ -24,7 +24,10 @@ def optimum(
     n, d, K = data.n_rows, data.n_features, data.n_classes
     X = plain(data).tolist()
     w = [1.0] * n if data.weights is None else data.weights.tolist()
+    offsets = [[0.0] * K] * n if data.offset is None else data.offset.tolist()
     with mpmath.workdps(40):
+        targets = [[t / mpmath.fsum(T) for t in map(mpmath.mpf, T)] for T in data.probabilities(slice(None)).tolist()]
+        told = list(zip(targets, offsets, w, strict=True))
         rows = [[mpmath.mpf(v) for v in row] + [mpmath.mpf(int(intercept))] for row in X]
         total = mpmath.fsum(w)
         size = (d + 1) * K
@@ -35,9 +38,10 @@ def optimum(
         def value(at: Any) -> Any:
             result = mpmath.mpf(l2) / 2 * mpmath.fsum(at[i] ** 2 for i in range(d * K))
             result += mpmath.fsum(slopes[i] * at[i] for i in range(size))
-            for x, label, weight in zip(rows, data.y.tolist(), w, strict=True):
-                z = [mpmath.fsum(x[j] * at[j * K + k] for j in range(d + 1)) for k in range(K)]
-                result += weight / total * (mpmath.log(mpmath.fsum(mpmath.exp(v) for v in z)) - z[label])
+            for x, (target, offset, weight) in zip(rows, told, strict=True):
+                z = [offset[k] + mpmath.fsum(x[j] * at[j * K + k] for j in range(d + 1)) for k in range(K)]
+                wanted = mpmath.fsum(t * v for t, v in zip(target, z, strict=True))
+                result += weight / total * (mpmath.log(mpmath.fsum(mpmath.exp(v) for v in z)) - wanted)
             return result
 
         for _ in range(60):
@@ -46,12 +50,12 @@ def optimum(
                 ridge = mpmath.mpf(l2 if l2 and i < d * K else 1e-30)
                 g[i] += ridge * theta[i] + slopes[i]
                 H[i, i] += ridge
-            for x, label, weight in zip(rows, data.y.tolist(), w, strict=True):
-                z = [mpmath.fsum(x[j] * theta[j * K + k] for j in range(d + 1)) for k in range(K)]
+            for x, (target, offset, weight) in zip(rows, told, strict=True):
+                z = [offset[k] + mpmath.fsum(x[j] * theta[j * K + k] for j in range(d + 1)) for k in range(K)]
                 e = [mpmath.exp(v) for v in z]
                 p = [v / mpmath.fsum(e) for v in e]
                 for k in range(K):
-                    r = weight / total * (p[k] - (k == label))
+                    r = weight / total * (p[k] - target[k])
                     for j in range(d + 1):
                         g[j * K + k] += r * x[j]
                         for m in range(K):

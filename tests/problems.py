@@ -66,15 +66,38 @@ def plain(data: Dataset) -> NDArray[np.float64]:
     return data.scale * _array(data.X).astype(float) + data.shift
 
 
-def exact(data: Dataset) -> Dataset:
-    """Return the same data in float64, so that finite differences see no rounding of float32."""
+def logits(data: Dataset, W: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From the definition."""
+    z: NDArray[np.float64] = plain(data) @ W + b
+    return z if data.offset is None else z + data.offset
+
+
+def in_float64(data: Dataset) -> Dataset:
+    """The same data in float64, so that finite differences see no rounding of float32."""
     return replace(data, X=_stored_as(data.X, _array(data.X).astype(float)))
 
 
-def rows_of(data: Dataset, rows: NDArray[np.intp]) -> Dataset:
-    """Return the Dataset of these rows, in the same storage."""
-    weights = None if data.weights is None else data.weights[rows]
-    return replace(data, X=_stored_as(data.X, _array(data.X)[rows]), y=data.y[rows], weights=weights)
+def some_rows(data: Dataset, rows: NDArray[Any]) -> Dataset:
+    """The Dataset of these rows, in the same storage."""
+    fields = {name: getattr(data, name) for name in ("weights", "targets", "offset")}
+    parts: dict[str, Any] = {name: None if value is None else value[rows] for name, value in fields.items()}
+    return replace(data, X=_stored_as(data.X, _array(data.X)[rows]), y=data.y[rows], **parts)
+
+
+def soft(data: Dataset, seed: int = 0, **fields: Any) -> Dataset:
+    """The same rows with targets: a third of them hard, a third of two classes, a third of all."""
+    rng = np.random.default_rng(seed)
+    n, K = data.n_rows, data.n_classes
+    T = rng.dirichlet(np.full(K, 0.7), n)
+    hard, two = np.arange(n) % 3 == 0, np.arange(n) % 3 == 1
+    T[hard] = np.eye(K)[T[hard].argmax(axis=1)]
+    T[two] *= T[two] >= np.sort(T[two], axis=1)[:, [-2]]
+    T[two] /= T[two].sum(axis=1, keepdims=True)
+    return replace(data, y=T.argmax(axis=1), targets=T, **fields)
+
+
+def offsets(n: int, K: int = 4, seed: int = 0) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).normal(size=(n, K)) + np.linspace(-1, 1, K)
 
 
 def _array(X: Any) -> NDArray[Any]:
@@ -118,4 +141,26 @@ def objectives() -> list[Any]:
         pytest.param(dataset(6, n=1200, d=2, K=90, dtype="uint8", storage="csr"), 0.1, id="csr-many-classes"),
         pytest.param(dataset(6, n=50, K=2, dtype="uint8", storage="device"), 0.1, id="device-uint8"),
         pytest.param(dataset(6, n=1200, d=2, K=90, dtype="float32", storage="device"), 0.1, id="device-float32"),
+        pytest.param(soft(dataset(1)), 0.0, id="targets"),
+        pytest.param(soft(dataset(2, dtype="uint8", scale=0.3, shift=-0.2, weights=weights)), 0.1, id="targets-uint8"),
+        pytest.param(soft(dataset(3, n=2500, d=3, dtype="int32")), 0.1, id="targets-converted"),
+        pytest.param(soft(dataset(4, K=2)), 0.1, id="targets-two-classes"),
+        pytest.param(soft(dataset(5, K=70, dtype="float32")), 0.1, id="targets-many-classes"),
+        pytest.param(dataset(1, offset=offsets(40)), 0.0, id="offset"),
+        pytest.param(dataset(2, dtype="uint8", weights=weights, offset=offsets(40)), 0.1, id="offset-uint8"),
+        pytest.param(dataset(3, n=2500, d=3, dtype="int32", offset=offsets(2500)), 0.1, id="offset-converted"),
+        pytest.param(soft(dataset(4, K=70), offset=offsets(40, 70)), 0.1, id="both-many-classes"),
+        pytest.param(soft(dataset(5, scale=0.5, shift=1.0), offset=offsets(40), weights=weights), 0.1, id="both"),
+        *(
+            pytest.param(
+                soft(dataset(5, scale=0.5, shift=1.0, storage=storage), offset=offsets(40), weights=weights),
+                0.1,
+                id=f"{storage}-both",
+            )
+            for storage in ("csr", "device")
+        ),
+        pytest.param(soft(dataset(3, n=2500, d=3, dtype="uint8", storage="csr")), 0.1, id="csr-targets"),
+        pytest.param(soft(dataset(5, K=70, dtype="float32", storage="device")), 0.1, id="device-targets-float32"),
+        pytest.param(dataset(4, K=70, storage="csr", offset=offsets(40, 70)), 0.1, id="csr-offset-many-classes"),
+        pytest.param(dataset(2, dtype="uint8", storage="device", offset=offsets(40)), 0.1, id="device-offset-uint8"),
     ]

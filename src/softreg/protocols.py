@@ -25,6 +25,7 @@ __all__ = [
     "Penalty",
     "Point",
     "PreconditionedObjective",
+    "Preconditioner",
     "Separated",
     "Separation",
     "StochasticObjective",
@@ -136,6 +137,18 @@ class StochasticObjective(Objective, Protocol):
         ...
 
 
+class Preconditioner(Protocol):
+    """v ↦ M⁻¹ v, M positive definite and like the Hessian at some point. A value, though what it is made of may go."""
+
+    def __call__(self, v: Vector) -> Vector:
+        """Return M⁻¹ v."""
+        ...
+
+    def let_go(self) -> None:
+        """Free the memory it takes; asked for a product after all, it is made again, to the bit."""
+        ...
+
+
 class PreconditionedObjective(Objective, Protocol):
     """An objective that knows roughly how it curves, and how finely it tells one value from another."""
 
@@ -144,8 +157,8 @@ class PreconditionedObjective(Objective, Protocol):
         """Relative rounding of a value."""
         ...
 
-    def preconditioner(self, theta: Vector, *, coarse: bool) -> Callable[[Vector], Vector]:
-        """Return v ↦ M⁻¹ v, M positive definite and like the Hessian at theta; a coarse one costs less."""
+    def preconditioner(self, theta: Vector, *, coarse: bool) -> Preconditioner:
+        """Return that of theta; a coarse one costs less."""
         ...
 
 

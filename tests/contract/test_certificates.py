@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from exact import optimum
-from problems import SOLVERS, STORAGES, dataset
-from softreg import LBFGS, SGD, Dataset, Proximal, Settings, Status, fit
+from problems import SOLVERS, STORAGES, dataset, offsets, soft
+from softreg import LBFGS, SGD, Dataset, Newton, Proximal, Settings, Status, fit
 from softreg.objective import SoftmaxObjective, intercept
 from softreg.objective import preconditioner as preconditioners
 from softreg.solvers import minimise
@@ -24,6 +24,13 @@ PROBLEMS = [
     pytest.param(dataset(6, n=9, d=2, K=3, dtype="float32"), 0.05, id="float32"),
     pytest.param(dataset(5, n=9, d=2, K=3, dtype="uint8", storage="csr", scale=0.3, shift=-0.2), 0.02, id="csr"),
     pytest.param(dataset(6, n=9, d=2, K=3, dtype="float32", storage="device"), 0.05, id="device"),
+    pytest.param(soft(dataset(1, n=9, d=2, K=3)), 0.05, id="targets"),
+    pytest.param(
+        soft(dataset(5, n=9, d=2, K=3, dtype="uint8", scale=0.3), weights=np.arange(9.0)), 0.02, id="targets-uint8"
+    ),
+    pytest.param(dataset(2, n=9, d=2, K=3, offset=offsets(9, 3)), 0.05, id="offset"),
+    pytest.param(dataset(6, n=9, d=2, K=3, dtype="float32", offset=3 * offsets(9, 3)), 0.05, id="offset-float32"),
+    pytest.param(soft(dataset(3, n=9, d=1, K=2), offset=offsets(9, 2)), 0.05, id="both"),
 ]
 
 
@@ -222,3 +229,29 @@ def test_of_all_rows_a_preconditioner_is_the_hessians_blocks_of_each_mode() -> N
         for v in np.eye(len(block)):
             whole = np.outer(block @ v, mode)
             np.testing.assert_allclose(solve(whole.ravel()), np.outer(v, mode).ravel(), atol=1e-5)
+
+
+@pytest.mark.parametrize("coarse", [True, False])
+def test_a_preconditioner_that_was_let_go_is_made_again_to_the_bit(coarse: bool) -> None:
+    objective = SoftmaxObjective(dataset(1, n=5000, dtype="float32"), 1e-4)
+    theta, v = np.random.default_rng(0).normal(size=(2, objective.size))
+    solve = objective.preconditioner(theta, coarse=coarse)
+    before = solve(v)
+    solve.let_go()
+    assert solve(v).tobytes() == before.tobytes()
+
+
+@pytest.mark.parametrize("solver", [LBFGS(refresh=(2,)), Newton(refresh=(2,), exact_passes=0)], ids=["lbfgs", "newton"])
+def test_a_state_outlives_the_preconditioner_that_the_next_one_replaces(solver: LBFGS | Newton) -> None:
+    objective = SoftmaxObjective(dataset(1, n=500), 1e-3)
+    state: Any = solver.init(objective, np.zeros(objective.size))
+    for _ in range(2):
+        state = solver.step(objective, state)
+    held, v = state.solve, state.point.grad
+    before, first = state.newton(v), solver.step(objective, state)
+    assert first is not None
+    assert held._made is None, "two at a time would be most of a fit's memory"
+    assert state.newton(v).tobytes() == before.tobytes()
+    again = solver.step(objective, state)
+    assert again is not None
+    assert again.theta.tobytes() == first.theta.tobytes()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from exact import optimum
-from problems import STORAGES, dataset, exact, objectives, plain
+from problems import STORAGES, dataset, in_float64, logits, objectives, offsets, plain, soft
 from softreg import LBFGS, SGD, Dataset, Newton, Proximal, Settings, Status, fit
 from softreg.errors import SettingError
 from softreg.objective import CompositeObjective, SoftmaxObjective
@@ -35,8 +35,9 @@ def violation(data: Dataset, W: NDArray[Any], b: NDArray[Any], l2: float, l1: fl
     """How much the optimum's conditions fail by, from the definition."""
     X = plain(data)
     w = np.ones(data.n_rows) if data.weights is None else data.weights
-    p = np.exp(X @ W + b - (X @ W + b).max(axis=1, keepdims=True))
-    R = (w / w.sum())[:, None] * (p / p.sum(axis=1, keepdims=True) - np.eye(data.n_classes)[data.y])
+    z = logits(data, W, b)
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    R = (w / w.sum())[:, None] * (p / p.sum(axis=1, keepdims=True) - data.probabilities(slice(None)))
     G = X.T @ R + l2 * W
     fails = np.where(W != 0, np.abs(G + l1 * np.sign(W)), np.maximum(np.abs(G) - l1, 0))
     return float(max(fails.max(initial=0), np.abs(R.sum(axis=0)).max()))
@@ -184,7 +185,7 @@ def test_the_fit_is_the_same_bits_for_any_number_of_threads(storage: str) -> Non
 
 @pytest.mark.parametrize(("data", "l2"), objectives())
 def test_a_facet_of_all_rows_is_a_part_of_the_hessian(data: Dataset, l2: float) -> None:
-    objective = SoftmaxObjective(exact(data), l2)
+    objective = SoftmaxObjective(in_float64(data), l2)
     rng = np.random.default_rng(0)
     theta = rng.normal(scale=0.3, size=objective.size)
     index = np.sort(rng.choice(objective.size, objective.size // 2, replace=False))
@@ -211,11 +212,15 @@ PROBLEMS = [
     pytest.param(dataset(5, n=9, d=2, K=3, dtype="uint8", scale=0.3, shift=-0.2), 0.0, 0.02, id="uint8-scaled"),
     pytest.param(dataset(6, n=9, d=2, K=3, dtype="float32"), 0.0, 0.05, id="float32"),
     pytest.param(dataset(5, n=9, d=2, K=3, dtype="uint8", storage="csr", scale=0.3, shift=-0.2), 0.0, 0.02, id="csr"),
+    pytest.param(soft(dataset(1, n=9, d=2, K=3)), 0.0, 0.05, id="targets"),
+    pytest.param(soft(dataset(6, n=9, d=2, K=3, dtype="float32")), 0.05, 0.02, id="targets-float32"),
+    pytest.param(dataset(2, n=9, d=2, K=3, offset=offsets(9, 3)), 0.0, 0.05, id="offset"),
+    pytest.param(soft(dataset(4, n=9, d=2, K=3), offset=offsets(9, 3)), 0.02, 0.05, id="both"),
 ]
 
 
 def best_value(data: Dataset, l2: float, l1: float) -> Any:
-    objective = CompositeObjective(SoftmaxObjective(exact(data), l2), l1)
+    objective = CompositeObjective(SoftmaxObjective(in_float64(data), l2), l1)
     theta = minimise(objective, Proximal(), np.zeros(objective.size), max_steps=300).theta
     signs = np.sign(theta[: -data.n_classes]).astype(int)
     if data.n_classes == 2:  # of all the equal answers the one with opposite weights is isolated enough
@@ -265,7 +270,7 @@ def test_converged_means_what_it_says(data: Dataset, l2: float, l1: float) -> No
     best = float(best_value(data, 2 * l2 if data.n_classes == 2 else l2, l1))
     for tol in (1e-2, 1e-4, 1e-6):
         _, solution = solved(data, 1 / ((l2 + l1) * weight), l1 / (l2 + l1), tol=tol)
-        value = solution.history["value"][-1]
+        value = solution.value
         assert solution.status is Status.CONVERGED
         assert value - best <= solution.gap <= tol * value
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from problems import dataset, exact, objectives, plain, rows_of
+from problems import dataset, in_float64, logits, objectives, plain, some_rows
 from softreg import Dataset
 from softreg.kernels import classes, minibatches
 from softreg.objective import SoftmaxObjective
@@ -19,7 +19,7 @@ def point(objective: SoftmaxObjective, seed: int = 0) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize(("data", "l2"), objectives())
 def test_the_gradient_is_that_of_the_value(data: Dataset, l2: float) -> None:
-    objective = SoftmaxObjective(exact(data), l2)
+    objective = SoftmaxObjective(in_float64(data), l2)
     theta = point(objective)
     grad = objective.evaluate(theta).grad
     h = 1e-5
@@ -32,7 +32,7 @@ def test_the_gradient_is_that_of_the_value(data: Dataset, l2: float) -> None:
 
 @pytest.mark.parametrize(("data", "l2"), objectives())
 def test_the_curvature_is_that_of_the_gradient(data: Dataset, l2: float) -> None:
-    objective = SoftmaxObjective(exact(data), l2)
+    objective = SoftmaxObjective(in_float64(data), l2)
     theta = point(objective)
     directions = np.random.default_rng(1).normal(size=(objective.size, 3))
     h = 1e-5
@@ -52,12 +52,14 @@ def test_gradient_and_curvature_are_those_of_automatic_differentiation(data: Dat
     objective = SoftmaxObjective(data, l2)
     theta, v = point(objective), point(objective, 1)
     X = torch.tensor(plain(data))
-    y = torch.tensor(data.y.astype(np.int64))
+    offset = torch.tensor(np.zeros(data.n_classes) if data.offset is None else data.offset)
+    wanted = torch.tensor(data.y.astype(np.int64) if data.targets is None else data.targets)
     w = torch.tensor(np.ones(data.n_rows) if data.weights is None else data.weights)
 
     def value(flat: Any) -> Any:
         stacked = flat.reshape(-1, data.n_classes)
-        losses = torch.nn.functional.cross_entropy(X @ stacked[:-1] + stacked[-1], y, reduction="none")
+        z = X @ stacked[:-1] + stacked[-1] + offset
+        losses = torch.nn.functional.cross_entropy(z, wanted, reduction="none")
         return (w * losses).sum() / w.sum() + l2 / 2 * (stacked[:-1] ** 2).sum()
 
     at = torch.tensor(theta, requires_grad=True)
@@ -97,7 +99,7 @@ def test_curvature_of_some_rows_is_that_of_all_on_average(looked_at: str, monkey
 @pytest.mark.parametrize(("data", "l2"), objectives())
 def test_every_type_of_x_gives_the_value_and_gradient_of_float64(data: Dataset, l2: float) -> None:
     theta = point(SoftmaxObjective(data))
-    got, want = SoftmaxObjective(data, l2).evaluate(theta), SoftmaxObjective(exact(data), l2).evaluate(theta)
+    got, want = SoftmaxObjective(data, l2).evaluate(theta), SoftmaxObjective(in_float64(data), l2).evaluate(theta)
     assert got.value == pytest.approx(want.value, rel=1e-6)
     assert (got.n_correct, got.weight) == (want.n_correct, want.weight)
     np.testing.assert_allclose(got.grad, want.grad, atol=1e-6)
@@ -108,8 +110,8 @@ def test_the_value_is_the_definition(data: Dataset, l2: float) -> None:
     objective = SoftmaxObjective(data, l2)
     theta = point(objective)
     W, b = theta[: -data.n_classes].reshape(-1, data.n_classes), theta[-data.n_classes :]
-    z = plain(data) @ W + b
-    losses = np.log(np.exp(z).sum(axis=1)) - z[np.arange(data.n_rows), data.y]
+    z = logits(data, W, b)
+    losses = np.log(np.exp(z).sum(axis=1)) - (data.probabilities(slice(None)) * z).sum(axis=1)
     w = np.ones(data.n_rows) if data.weights is None else data.weights
     here = objective.evaluate(theta)
     assert here.loss == pytest.approx(np.sum(w * losses) / w.sum(), rel=1e-6)
@@ -131,9 +133,10 @@ def test_weights_are_repetitions() -> None:
 @pytest.mark.parametrize(("data", "l2"), objectives())
 def test_restricting_equals_making_the_objective_of_those_rows(data: Dataset, l2: float) -> None:
     rows = np.random.default_rng(5).integers(0, data.n_rows, 9)
+    of_rows = some_rows(data, rows)
     whole = SoftmaxObjective(data, l2)
     theta = point(whole)
-    got, want = whole.restrict(rows).evaluate(theta), SoftmaxObjective(rows_of(data, rows), l2).evaluate(theta)
+    got, want = whole.restrict(rows).evaluate(theta), SoftmaxObjective(of_rows, l2).evaluate(theta)
     assert (got.value, got.n_correct, got.weight) == (want.value, want.n_correct, want.weight)
     np.testing.assert_array_equal(got.grad, want.grad)
     np.testing.assert_array_equal(whole.restrict(rows).restrict(np.array([3])).evaluate(theta).grad,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from problems import STORAGES, dataset
+from problems import STORAGES, dataset, offsets, soft
 from softreg import LBFGS, SGD, Dataset, Newton, Settings, Solution, Status, fit
 from softreg.errors import FitInterrupted
 from softreg.objective import programme, separation
@@ -265,6 +265,41 @@ def test_columns_that_repeat_the_intercept_do_not_divide_by_0() -> None:
     assert solved(data)[0].status is Status.SEPARABLE
 
 
+def told(*rows: tuple[float, list[float]], **fields: Any) -> Dataset:
+    """Rows of one column by their targets."""
+    return Dataset.from_targets([[x] for x, _ in rows], [target for _, target in rows], **fields)
+
+
+TOLD = [
+    pytest.param(told((0, [1, 0]), (1, [0, 1])), COMPLETE, id="hard"),
+    pytest.param(told((0, [0.9, 0.1]), (1, [0.1, 0.9])), None, id="soft"),
+    pytest.param(told((0, [1, 0]), (1, [0.5, 0.5]), (2, [0, 1])), QUASI, id="one on the boundary"),
+    pytest.param(told((0, [1, 0]), (1, [0.5, 0.5]), (1.5, [0.4, 0.6]), (2, [0, 1])), None, id="two that hold it"),
+    pytest.param(told((0, [1, 0]), (1, [0.5, 0.5]), (2, [1, 0])), None, id="between others"),
+    pytest.param(told((0, [1, 0, 0]), (1, [0, 1, 0])), COMPLETE, id="a class that no row has anything of"),
+    pytest.param(told((0, [0.5, 0.5, 0]), (1, [0.5, 0.5, 0])), None, id="such a class, beside soft rows"),
+    pytest.param(told((0, [1, 0]), (1, [0.5, 0.5]), (2, [0, 1]), weights=[1, 0, 1]), COMPLETE, id="but for no weight"),
+    pytest.param(
+        told((0, [1, 0]), (1, [1, 0]), (2, [0, 1]), offset=[[0, 9], [0, 9], [9, 0.0]]), COMPLETE, id="with an offset"
+    ),
+    pytest.param(
+        told((0, [1, 0]), (2, [0, 1]), (1, [0, 1]), (1.5, [1, 0]), offset=[[9, 0], [0, 9], [0, 9], [9, 0.0]]),
+        None,
+        id="right by the offset alone",
+    ),
+]
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=["lbfgs", "newton", "newton by products"])
+@pytest.mark.parametrize(("data", "kind"), TOLD)
+def test_targets_separate_as_rows_of_the_labels_that_they_give_something_to(
+    data: Dataset, kind: Separated | None, solver: Any
+) -> None:
+    solution, found = solved(data, Settings(solver))
+    assert (solution.status is Status.SEPARABLE) == (kind is not None)
+    assert (None if found is None else found.kind) is kind
+
+
 @st.composite
 def small(draw: st.DrawFn) -> tuple[list[list[int]], list[int], int]:
     n, d, K = draw(st.integers(2, 7)), draw(st.integers(1, 2)), draw(st.integers(2, 3))
@@ -291,6 +326,23 @@ def test_small_data_is_told_as_exact_arithmetic_tells_it(problem: tuple[list[lis
             np.testing.assert_array_equal(found.apart, apart | apart.T)
 
 
+@given(small(), st.integers(0, 2**32 - 1))
+def test_small_targets_are_told_as_exact_arithmetic_tells_them(
+    problem: tuple[list[list[int]], list[int], int], seed: int
+) -> None:
+    X, y, K = problem
+    given = np.random.default_rng(seed).integers(0, 2, (len(X), K)) * (np.arange(len(X)) % 2)[:, None]
+    given[np.arange(len(X)), y] = 1
+    kept = given.any(axis=0)  # the other classes are left out
+    rows, labels = np.nonzero(given[:, kept])
+    positive = positive_at_best(margins_of([X[i] for i in rows], labels.tolist(), kept.sum())) if kept.sum() > 1 else []
+    data = Dataset.from_targets(X, given, offset=np.random.default_rng(seed).normal(size=given.shape))
+    solution, found = solved(data)
+    assert (solution.status is Status.SEPARABLE) == any(positive)
+    if found is not None:
+        assert found.kind is (COMPLETE if all(positive) else QUASI)
+
+
 def theta_of(data: Dataset) -> NDArray[np.float64]:
     model, _ = fit(data, FREE)
     return np.append(model.W, [model.b], axis=0)
@@ -312,11 +364,16 @@ def test_a_proof_of_overlap_is_never_wrong(problem: tuple[list[list[int]], list[
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_classes_that_overlap_are_proved_to_without_a_programme(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("told", ["labels", "targets", "offset"])
+def test_classes_that_overlap_are_proved_to_without_a_programme(
+    dtype: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(separation, "solve", None)
     data = dataset(1, n=300, dtype=dtype)
+    data = soft(data) if told == "targets" else data
+    more: dict[str, Any] = {"offset": 3 * offsets(300)} if told == "offset" else {"targets": data.targets}
     X = np.append(data.X, data.X[:, :1] + data.X[:, 1:2], axis=1)  # a column that tells nothing new
-    solution, found = solved(Dataset(X, data.y, data.classes, weights=np.arange(300.0)))
+    solution, found = solved(Dataset(X, data.y, data.classes, weights=np.arange(300.0), **more))
     assert solution.status is Status.PRECISION_LIMIT
     assert found is None
 

@@ -1,5 +1,6 @@
 """Dataset: the one check at the door, for every type, and errors that say what, got and wanted."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,91 @@ def test_classes_may_be_given_in_an_order_of_their_own() -> None:
 def test_labels_that_are_none_are_refused(labels: Any) -> None:
     with pytest.raises((LabelError, ShapeError)):
         Dataset.from_labels(X, labels)
+
+
+T = np.array([[0.5, 0.5], [0.25, 0.75], [1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "words"),
+    [
+        ({"targets": T[:, :1]}, ShapeError, ["targets", "(3, 1)", "(3, 2)"]),
+        ({"targets": T.ravel()}, ShapeError, ["targets", "(6,)", "(3, 2)"]),
+        ({"targets": T.astype(str)}, DataError, ["targets", "numbers"]),
+        ({"targets": T * [[1], [1.01], [2]]}, LabelError, ["2 rows", "sum to 1", "row 1", "1.01", "from_targets"]),
+        ({"targets": T * 0}, LabelError, ["3 rows", "all 0", "row 0", "leave"]),
+        ({"targets": np.where(T == 0.75, np.nan, T)}, LabelError, ["1 rows", "row 1", "[0.25, nan]"]),
+        ({"targets": np.where(T == 0.75, np.inf, T)}, LabelError, ["1 rows", "row 1"]),
+        ({"targets": [[1, 0], [2, -1], [1, 0]]}, LabelError, ["negative", "row 1", "[2, -1]"]),
+        ({"targets": T[[1, 0, 2]]}, LabelError, ["2 labels y", "first is 0 in row 0", "that of 1", "from_targets"]),
+        ({"offset": np.zeros(3)}, ShapeError, ["offset", "(3,)", "(3, 2)"]),
+        ({"offset": np.where(np.eye(3, 2) > 0, np.nan, 0)}, DataError, ["offset", "nan", "row 0", "column 0"]),
+        ({"offset": np.zeros((3, 2), complex)}, DataError, ["offset", "numbers"]),
+    ],
+)
+def test_targets_and_offsets_that_do_not_fit_are_refused(fields: dict[str, Any], error: type, words: list[str]) -> None:
+    with pytest.raises(error) as caught:
+        Dataset(X, np.array([0, 1, 0]), AB, **fields)
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("Y", "error", "words"),
+    [
+        ([1, 2, 3], ShapeError, ["targets", "(3,)"]),
+        ([[1], [1], [1]], ShapeError, ["two classes"]),
+        ([[1, 2]], ShapeError, ["(1, 2)", "(3, 2)"]),
+        ([[1, 0], [0, 0], [0, 0]], LabelError, ["2 rows", "row 1"]),
+        ([[1, 0], [0, 1], [3, -1]], LabelError, ["1 rows", "row 2"]),
+        ([[1, 0], [np.nan, 1], [1, 1]], LabelError, ["1 rows", "row 1"]),
+    ],
+)
+def test_tables_that_no_targets_can_be_made_of_are_refused(Y: Any, error: type, words: list[str]) -> None:
+    with pytest.raises(error) as caught:
+        Dataset.from_targets(X, Y)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_classes_of_targets_are_given_or_counted() -> None:
+    assert Dataset.from_targets(X, T).classes.tolist() == [0, 1]
+    data = Dataset.from_targets(X, T, ["no", "yes"], scale=2.0)
+    assert (data.classes.tolist(), data.y.tolist(), data.scale) == (["no", "yes"], [0, 1, 0], 2.0)
+    with pytest.raises(ShapeError, match=r"targets has shape \(3, 2\); expected \(3, 3\)"):
+        Dataset.from_targets(X, T, ["no", "yes", "perhaps"])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+def test_probabilities_of_any_type_leave_the_weights_exactly_as_they_are(dtype: str) -> None:
+    if dtype == "bfloat16":
+        dtype = pytest.importorskip("ml_dtypes").bfloat16
+    rng = np.random.default_rng(0)
+    P = rng.dirichlet(np.ones(30), 200).astype(dtype)
+    assert (P.astype(float).sum(axis=1) != 1).any()
+    x = np.zeros((200, 1))
+    assert Dataset.from_targets(x, P).weights is None
+    weights = rng.uniform(size=200)
+    data = Dataset.from_targets(x, P, weights=weights)
+    assert data.weights is not None
+    assert data.weights.tolist() == weights.tolist()
+    np.testing.assert_allclose(data.probabilities(slice(None)).sum(axis=1), 1, rtol=1e-15)
+    again = dataclasses.replace(Dataset(x, data.y, data.classes, targets=P), scale=2.0)
+    np.testing.assert_allclose(again.probabilities(slice(None)), data.probabilities(slice(None)), rtol=1e-14)
+
+
+def test_a_sum_of_counts_is_a_factor_of_the_weight() -> None:
+    data = Dataset.from_targets(X, [[3, 1], [0, 1], [2, 2]], weights=[1.0, 2.0, 0.5])
+    assert data.weights is not None
+    assert data.weights.tolist() == [4, 2, 2]
+    assert data.probabilities(slice(None)).tolist() == [[0.75, 0.25], [0, 1], [0.5, 0.5]]
+    assert data.y.tolist() == [0, 1, 0], "the first of equals"
+    with pytest.raises(ShapeError, match="weights"):
+        Dataset.from_targets(X, [[3, 1], [0, 1], [2, 2]], weights=[1.0])
+
+
+def test_no_rows_may_have_targets() -> None:
+    assert Dataset.from_targets(np.zeros((0, 2)), np.zeros((0, 3))).n_classes == 3
 
 
 def test_repr_says_how_much_of_what() -> None:

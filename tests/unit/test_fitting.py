@@ -6,6 +6,8 @@ import dataclasses
 import json
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +182,7 @@ WHOLE = [
 REAL = [
     pytest.param(Settings, {}, "C", [0.0, -1.0], id="Settings.C"),
     pytest.param(Settings, {}, "l1_ratio", [-0.1, 1.1, math.inf], id="Settings.l1_ratio"),
+    pytest.param(Settings, {}, "label_smoothing", [-0.1, 1.1, math.inf], id="Settings.label_smoothing"),
     pytest.param(Settings, {}, "tol", [-1.0, math.inf], id="Settings.tol"),
     pytest.param(Settings, {}, "init_std", [-1.0, math.inf], id="Settings.init_std"),
     pytest.param(SGD, {}, "learning_rate", [0.0, -1.0, math.inf], id="SGD.learning_rate"),
@@ -365,3 +368,39 @@ def test_some_rows_train_as_if_the_others_were_not_there(solver: str) -> None:
 def test_rows_must_be_row_numbers(rows: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         fit(dataset(1), QUICK, rows=rows)
+
+
+FITTED = """
+import os
+from pathlib import Path
+import numpy as np
+from softreg import LBFGS, Dataset, Settings, fit
+
+def resident(name):
+    return next(int(line.split()[1]) for line in Path("/proc/self/status").open() if line.startswith(name)) * 1024
+
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])  # each thread has some memory of its own
+rng = np.random.default_rng(0)
+X = np.empty((60_000, 784), np.uint8)
+y = np.empty(60_000, np.int32)
+W = rng.normal(scale=0.1, size=(784, 10))
+for rows in np.split(np.arange(60_000), 60):
+    X[rows] = rng.integers(0, 256, (1000, 784)) * (rng.random((1000, 784)) < 0.4)
+    y[rows] = (X[rows] / 255 @ W + rng.gumbel(size=(1000, 10))).argmax(axis=1)
+data = Dataset(X, y, np.arange(10), scale=1 / 255)
+settings = Settings(LBFGS(refresh=(1, 3)), C=1.0, tol=0.0, max_steps=6)
+fit(Dataset(X[:20, :3], y[:20], data.classes), settings)  # what is imported and made once
+before = resident("VmRSS")
+Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
+_, solution = fit(data, settings)
+assert solution.steps == 6, solution.message
+print(resident("VmHWM") - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the high-water mark is Linux's")
+def test_a_fit_of_60000_images_takes_little_memory_beyond_them() -> None:
+    done = subprocess.run([sys.executable, "-c", FITTED], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 40e6, "two preconditioners at a time, or squares for triangles, would be more"

@@ -33,6 +33,7 @@ _OF_FITS: dict[str, tuple[Any, Any, str]] = {
     "C": (float, _DEFAULTS["C"], "Inverse strength of the penalty; inf for none."),
     "l1_ratio": (float, _DEFAULTS["l1_ratio"], "Share of L1 in the penalty, for proximal and auto; 1 for L1 alone."),
     "fit_intercept": (bool, _DEFAULTS["fit_intercept"], "Whether each class has a bias."),
+    "label_smoothing": (float, _DEFAULTS["label_smoothing"], "Share of each label that goes to all classes alike."),
     "init_std": (float, _DEFAULTS["init_std"], "Deviation of the weights' first values."),
     "seed": (_COUNT, _DEFAULTS["seed"], "Of the first weights and the order of the batches."),
 }

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softreg.arrays import admitted, as_rows, dtype_name, is_sparse, kind, non_finite
+from softreg.data.targets import checked, floats, near_one, row_sums
 from softreg.errors import DataError, LabelError, ShapeError
 
 __all__ = ["Dataset", "check_finite"]
@@ -32,13 +33,20 @@ class Dataset:
     feature_names : sequence of str, optional
     weights : (n,) array of float, optional
         Non-negative and finite; 1 each by default.
+    targets : (n, K) array of float, optional
+        Probabilities of the classes in the place of a label: a row is non-negative and sums to 1, to within 1e-5
+        (1e-2 in types of two bytes); what is missing is divided out where it is used. y is then the class of the
+        row's largest, the first of equals, and serves accuracies. `from_targets` makes both.
+    offset : (n, K) array of float, optional
+        Logits that are known beforehand: the model's are added to them. Its predictions are for an offset of 0, or for
+        the one that they are given.
 
     Raises
     ------
     ShapeError
         Where the shapes disagree.
     LabelError
-        Where a code is outside the classes.
+        Where a code is outside the classes, or a row of targets is no distribution or not of that label.
     DataError
         Where X is not numbers, or X or a weight is nan or infinite: the message says where.
 
@@ -59,6 +67,8 @@ class Dataset:
     feature_names: tuple[str, ...] | None = None
     image_shape: tuple[int, int] | None = None
     weights: NDArray[np.float64] | None = None
+    targets: NDArray[Any] | None = None  # float32 as it was given, else float64
+    offset: NDArray[Any] | None = None  # as targets
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -127,6 +137,11 @@ class Dataset:
             if len(bad):
                 raise DataError(f"{len(bad)} weights are negative, nan or infinite; the first in row {bad[0]}")
             put("weights", w)
+        if self.targets is not None:
+            put("targets", checked(self.targets, self.y, len(classes)))
+        if self.offset is not None:
+            put("offset", floats(self.offset, "offset", (n, len(classes)), "a logit for each row and class"))
+            check_finite(self.offset, "offset")
 
     @classmethod
     def from_labels(cls, X: Any, labels: ArrayLike, **fields: Any) -> Dataset:
@@ -158,6 +173,77 @@ class Dataset:
                 f"the first is {labels[unknown[0]].item()!r} in row {unknown[0]}"
             )
         return cls(X, codes, classes, **fields)
+
+    @classmethod
+    def from_targets(cls, X: Any, Y: ArrayLike, classes: ArrayLike | None = None, **fields: Any) -> Dataset:
+        """Make a Dataset from rows of probabilities, or of counts: one number for each class.
+
+        A row is divided by its sum, which becomes a factor of its weight: three votes of four for a class are as four
+        rows. A sum that is 1 but for rounding, to within 1e-5 (1e-2 in types of two bytes), leaves the weight exactly
+        as it is.
+
+        Parameters
+        ----------
+        X : (n, d) or (n, height, width) array of numbers
+        Y : (n, K) array of numbers
+            Non-negative, finite, no row all 0.
+        classes : (K,) array, optional
+            0 … K − 1 by default.
+        **fields
+            What else a Dataset has; the weights are multiplied by the sums.
+
+        Raises
+        ------
+        LabelError
+            Where a row is negative, nan, infinite or all 0: the message names the first.
+        ShapeError
+            Where Y is no table of n rows and K classes.
+
+        Examples
+        --------
+        >>> data = Dataset.from_targets([[0.0], [1.0]], [[3, 1, 0], [0, 1, 1]])
+        >>> data.targets, data.weights, data.y
+        (array([[0.75, 0.25, 0.  ],
+               [0.  , 0.5 , 0.5 ]]), array([4., 2.]), array([0, 1], dtype=int32))
+        """
+        X, given = admitted(X), np.asarray(Y)
+        if given.ndim != 2:
+            raise ShapeError("targets", given.shape, "(n, K): a number for each row of X and each class")
+        if given.shape[1] < 2:
+            raise ShapeError("targets", given.shape, "(n, K): a column for each of at least two classes")
+        K = given.shape[1] if classes is None else len(_plain(classes))
+        table = floats(
+            given, "targets", (X.shape[0] if X.ndim else 0, K), "a row for each of X, a column for each class"
+        )
+        sums = row_sums(table)
+        as_given = near_one(sums, given.dtype)
+        if not as_given.all():
+            w = np.ones(len(table)) if fields.get("weights") is None else np.asarray(fields["weights"], float)
+            fields["weights"] = (
+                w * np.where(as_given, 1.0, sums) if w.shape == sums.shape else w
+            )  # checked with the rest
+        if not as_given.all() or table.dtype != given.dtype:
+            table = table / sums[:, None].astype(table.dtype)
+        largest = table.argmax(axis=1) if len(table) else np.empty(0, np.int32)
+        return cls(X, largest, np.arange(K) if classes is None else _plain(classes), targets=table, **fields)
+
+    def probabilities(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float64]:
+        """Return what these rows' probabilities should be, (m, K): the targets, divided by their sums, or the labels.
+
+        Examples
+        --------
+        >>> Dataset.from_labels([[0.0], [1.0]], ["cat", "dog"]).probabilities(slice(None))
+        array([[1., 0.],
+               [0., 1.]])
+        """
+        if self.targets is None:
+            y = self.y[rows]
+            onehot = np.zeros((len(y), self.n_classes))
+            onehot[np.arange(len(y)), y] = 1.0
+            return onehot
+        Y = self.targets[rows].astype(float)
+        Y /= Y.sum(axis=1, keepdims=True)
+        return Y
 
     @property
     def n_rows(self) -> int:

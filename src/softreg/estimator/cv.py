@@ -42,8 +42,10 @@ class SoftmaxRegressionCV(ClassifierMixin, SparseCoefMixin, Classifier, BaseEsti
         As in `SoftmaxRegression`, for "sgd".
     n_threads : int, optional
         Threads to use, for folds first; the result is the same for any number.
-    penalty, dual, intercept_scaling, n_jobs, use_legacy_attributes
-        What scikit-learn 1.9 still takes, with its warnings; of the attributes there are the new ones.
+    use_legacy_attributes : bool
+        Whether scores_, n_iter_, coefs_paths_, C_ and l1_ratio_ have the shapes of old: dicts and arrays by class.
+    penalty, dual, intercept_scaling, n_jobs
+        What scikit-learn 1.9 still takes, with its warnings.
 
     Attributes
     ----------

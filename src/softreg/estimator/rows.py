@@ -106,8 +106,8 @@ def explain(X: NDArray[Any], names: ArrayLike | None) -> DataError:
         rows.extend(start + np.flatnonzero(bad.any(axis=1)))
     which = np.flatnonzero(columns)
     named = [repr(str(np.asarray(names)[j])) if names is not None else str(j) for j in which[:NAMED]]
-    counts = [f"{nans} NaN" if nans else "", f"{infinities} infinite" if infinities else ""]
-    what = f"X holds {' and '.join(c for c in counts if c)} {'value' if nans + infinities == 1 else 'values'}"
+    kinds = " and ".join(kind for kind, count in (("NaN", nans), ("infinity", infinities)) if count)
+    what = f"Input X contains {kinds}. {nans + infinities} {'value' if nans + infinities == 1 else 'values'}"
     where = f"in column {', '.join(named)}{', …' if len(which) > NAMED else ''}"
     where += f" and row {', '.join(map(str, rows[:NAMED]))}{', …' if len(rows) > NAMED else ''}"
     count = f"({len(which)} of the columns, {len(rows)} of the rows)"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, make_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import _metadata_requests as routing
 from sklearn.utils.validation import _check_method_params
@@ -33,10 +35,8 @@ def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None, params:
     """Choose, fit, and set the estimator's attributes."""
     routing._raise_for_params(params, estimator, "fit")
     Cs, ratios = _grid(estimator)
-    if estimator.use_legacy_attributes is not False:
-        raise SettingError(
-            "use_legacy_attributes", estimator.use_legacy_attributes, "False: there are the new ones only"
-        )
+    if not isinstance(estimator.use_legacy_attributes, bool):
+        raise SettingError("use_legacy_attributes", estimator.use_legacy_attributes, "True or False")
     if estimator.rule not in RULES:
         raise SettingError("rule", estimator.rule, f"one of {list(RULES)}")
     common = {k: v for k, v in estimator.get_params(deep=False).items() if k not in OWN}
@@ -51,7 +51,7 @@ def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None, params:
     scorer = _scorer(estimator, data, array, target, sample_weight, routed.scorer.score)
     tasks = [(each, np.asarray(train), np.asarray(test)) for train, test in folds for each in settings]
     threads = estimator.n_threads or available_threads()
-    outer = threads if len(tasks) >= threads else 1
+    outer = threads if len(tasks) >= threads and _by_engine(estimator) else 1  # a caller's scorer may mind threads
 
     def walk(task: tuple[Settings, NDArray[np.int64], NDArray[np.int64]]) -> list[path.Entry]:
         return path.walk(
@@ -77,6 +77,8 @@ def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None, params:
     estimator.n_iter_ = n_iter
     if not estimator.refit:
         _averaged(estimator, entries, Cs, ratios, len(folds))
+    if estimator.use_legacy_attributes:
+        _legacy(estimator)
     increments.forget(estimator, data)
     solves.warn(estimator, solution)
 
@@ -85,8 +87,17 @@ def _grid(estimator: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     Cs = estimator.Cs
     if isinstance(Cs, (int, np.integer)) and not isinstance(Cs, bool) and Cs > 0:
         Cs = np.logspace(-4, 4, int(Cs))
+    ratios = estimator.l1_ratios
+    if ratios is None and estimator.penalty == "elasticnet":
+        raise SettingError(
+            "l1_ratios", None, "a list of numbers from 0 to 1, as penalty is 'elasticnet': an l1_ratio each"
+        )
+    if ratios is None:
+        message = "'l1_ratios=None' was deprecated in version 1.8 of scikit-learn; use l1_ratios=(0,) instead"
+        warnings.warn(message, FutureWarning, stacklevel=5)
+        ratios = (0.0,)
     found = []
-    for name, value, least in (("Cs", Cs, 0.0), ("l1_ratios", estimator.l1_ratios, -1.0)):
+    for name, value, least in (("Cs", Cs, 0.0), ("l1_ratios", ratios, -1.0)):
         try:
             array = np.asarray(value, float)
         except (TypeError, ValueError):
@@ -109,17 +120,21 @@ def _routed(estimator: Any, sample_weight: Any, params: dict[str, Any]) -> Any:
     return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=scores))
 
 
+def _by_engine(estimator: Any) -> bool:
+    return (estimator.scoring is None or isinstance(estimator.scoring, str)) and estimator.scoring in LOSSES
+
+
 def _scorer(
     estimator: Any, data: Dataset, array: Any, target: labels.Labels, sample_weight: Any, params: dict[str, Any]
 ) -> path.Scorer:
     """Return what scores a model on rows: the engine where it can, else a scorer of scikit-learn's."""
-    if (estimator.scoring is None or isinstance(estimator.scoring, str)) and estimator.scoring in LOSSES:
+    if _by_engine(estimator):
         w = params.get("sample_weight")
         judged = replace(data, weights=None if w is None else np.asarray(w, float))
         name = LOSSES[estimator.scoring]
         sign = -1.0 if name == "loss" else 1.0
         return lambda model, rows: sign * float(getattr(model.score(judged, rows), name))
-    scorer = get_scorer(estimator.scoring)
+    scorer = _knowing(get_scorer(estimator.scoring), target.classes)
     named = target.classes[target.codes]
 
     def by_scorer(model: Model, rows: NDArray[np.int64]) -> float:
@@ -129,6 +144,22 @@ def _scorer(
         return float(scorer(fitted, array[rows], named[rows], **_check_method_params(array, params, rows)))
 
     return by_scorer
+
+
+def _knowing(scorer: Any, classes: NDArray[Any]) -> Any:
+    """Return a scorer that is told of all classes: a fold need not have rows of each."""
+    takes = inspect.signature(scorer._score_func).parameters if hasattr(scorer, "_score_func") else {}
+    if "labels" not in takes:
+        return scorer
+    told = {"labels": classes}
+    if len(classes) == 2 and "pos_label" in takes:
+        told["pos_label"] = classes[-1]
+    return make_scorer(
+        scorer._score_func,
+        greater_is_better=scorer._sign == 1,
+        response_method=scorer._response_method,
+        **(told | scorer._kwargs),
+    )
 
 
 def _flat(model: Model, intercept: bool) -> NDArray[np.float64]:
@@ -202,6 +233,22 @@ def _averaged(
     estimator.status_ = "the mean of the folds' best models, which is the optimum of no penalty"
 
 
+def _legacy(estimator: Any) -> None:
+    """Give the attributes the shapes that scikit-learn is about to leave: repeated by class, mixtures last."""
+    classes = estimator.classes_ if len(estimator.classes_) > 2 else estimator.classes_[1:]
+    alone = estimator.l1_ratios is None
+    scores = np.moveaxis(estimator.scores_, 1, 2)
+    n_iter = np.moveaxis(estimator.n_iter_, 1, 2)[None]
+    estimator.scores_ = dict.fromkeys(classes.tolist(), scores[:, :, 0] if alone else scores)
+    estimator.n_iter_ = n_iter[..., 0] if alone else n_iter
+    if hasattr(estimator, "coefs_paths_"):
+        paths = np.moveaxis(estimator.coefs_paths_, 1, 2)
+        paths = paths[:, :, 0] if alone else paths
+        estimator.coefs_paths_ = {label: paths[..., k, :] for k, label in enumerate(classes.tolist())}
+    estimator.C_ = np.full(len(classes), estimator.C_)
+    estimator.l1_ratio_ = np.full(len(classes), estimator.l1_ratio_)
+
+
 def score(estimator: Any, X: Any, y: Any, sample_weight: Any, params: dict[str, Any]) -> float:
     """Return the score on labelled rows."""
     routing._raise_for_params(params, estimator, "score")
@@ -220,16 +267,17 @@ def draw(estimator: Any, ax: Any = None) -> Any:
 
     if ax is None:
         _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-    folds = len(estimator.scores_)
-    order = np.argsort(estimator.Cs_)
-    for i, ratio in enumerate(estimator.l1_ratios_):
-        scores = estimator.scores_[:, i, order]
-        mean, error = scores.mean(axis=0), scores.std(axis=0, ddof=1) / np.sqrt(folds) if folds > 1 else 0.0
-        (line,) = ax.plot(estimator.Cs_[order], mean, marker="o", markersize=3, label=f"l1_ratio = {ratio:g}")
-        ax.fill_between(
-            estimator.Cs_[order], mean - error, mean + error, color=line.get_color(), alpha=0.2, linewidth=0
-        )
-    ax.axvline(estimator.C_, color="0.3", linestyle="--", linewidth=1, label=f"chosen: C = {estimator.C_:.3g}")
+    table = estimator.cv_results_
+    folds = sum(name.startswith("split") for name in table)
+    for ratio in estimator.l1_ratios_:
+        some = np.flatnonzero(table["param_l1_ratio"] == ratio)
+        some = some[np.argsort(table["param_C"][some])]
+        Cs, mean = table["param_C"][some], table["mean_test_score"][some]
+        error = table["std_test_score"][some] / np.sqrt(max(folds - 1, 1))
+        (line,) = ax.plot(Cs, mean, marker="o", markersize=3, label=f"l1_ratio = {ratio:g}")
+        ax.fill_between(Cs, mean - error, mean + error, color=line.get_color(), alpha=0.2, linewidth=0)
+    C = float(np.ravel(estimator.C_)[0])
+    ax.axvline(C, color="0.3", linestyle="--", linewidth=1, label=f"chosen: C = {C:.3g}")
     scoring = estimator.scoring or "accuracy"
     ax.set(xscale="log", xlabel="C, the inverse strength of the penalty", ylabel=f"mean {scoring} over {folds} folds")
     ax.spines[["top", "right"]].set_visible(False)

@@ -81,7 +81,8 @@ def warn(estimator: Any, solution: Solution) -> None:
     """Warn where the fit did not come as near to the optimum as was asked for."""
     if solution.status not in DOUBTFUL or not np.isfinite(estimator.tol):
         return
-    if solution.status is Status.PRECISION_LIMIT and estimator.certificate_ <= SMALL_GAP:
+    exact = estimator.certificate_ <= SMALL_GAP or estimator.certificate_ == np.inf  # that: without a penalty
+    if solution.status is Status.PRECISION_LIMIT and exact:
         return
     why = f"{estimator.solver} failed to converge: {solution.message}."
     if solution.status is Status.MAX_STEPS:

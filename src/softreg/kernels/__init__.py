@@ -12,22 +12,25 @@ import numpy as np
 
 from softreg.kernels import hessian, minibatches, passes, portable
 from softreg.kernels.hessian import softmax_columns
-from softreg.kernels.passes import Sums
-from softreg.kernels.rows import Rows, arithmetic, fold
+from softreg.kernels.passes import Sums, in_float64
+from softreg.kernels.rows import Rows, arithmetic, chunks, fold
 from softreg.kernels.threads import in_order, one_blas_thread
 
 __all__ = [
     "Rows",
     "Sums",
     "arithmetic",
+    "chunks",
     "curvature",
     "fold",
     "fused",
+    "in_float64",
     "in_order",
     "logits",
     "loss",
     "one_blas_thread",
     "probabilities",
+    "products",
     "sgd",
     "softmax_columns",
     "with_logits",
@@ -49,6 +52,7 @@ def _by_storage(native: F, other: Callable[..., Any]) -> F:
 
 fused = _by_storage(passes.fused, portable.fused)
 loss = _by_storage(passes.loss, portable.loss)
+products = _by_storage(passes.products, portable.products)
 with_logits = _by_storage(passes.with_logits, portable.with_logits)
 logits = _by_storage(hessian.logits, portable.logits)
 probabilities = _by_storage(hessian.probabilities, portable.probabilities)

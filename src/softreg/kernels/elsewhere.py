@@ -88,10 +88,18 @@ class FarBlock:
     y: Array
     w: Array | None
 
-    def logits(self, small: tuple[Array, Array]) -> Array:
-        """Logits (m, K)."""
+    def times(self, small: tuple[Array, Array]) -> Array:
+        """X W + b, (m, K)."""
         W, b = small
         return self.X @ W + b
+
+    def logits(self, small: tuple[Array, Array]) -> Array:
+        """And the offsets."""
+        z, rows = self.times(small), self.storage.rows
+        if rows.offset is None:
+            return z
+        which = slice(self.begin, self.end) if rows.index is None else rows.index[self.begin : self.end]
+        return z + self.storage.there(rows.offset[which].astype(rows.arithmetic))
 
     def softmax(self, z: Array) -> Array:
         """Probabilities (m, K)."""
@@ -114,6 +122,12 @@ class FarBlock:
         correct = xp.astype(right & ~xp.isnan(losses), xp.float64)
         return float(xp.sum(self._weighted(losses))), float(xp.sum(self._weighted(correct))), self._weighted(R)
 
+    def linear(self, z: Array, columns: Vector) -> tuple[float, Array]:
+        """⟨columns, z⟩ in float64, where an infinite logit counts for nothing that its column is 0 for; and those."""
+        xp, c = self.storage.xp, self.storage.there(columns.T)
+        terms = xp.where(c != 0, c * xp.astype(z, xp.float64), xp.zeros_like(c))
+        return float(xp.sum(terms)), xp.astype(c, z.dtype)
+
     def change(self, p: Array, u: Array) -> Array:
         """Return w (diag(p) − p pᵀ) u for directions u (m, directions · K)."""
         xp, (m, K) = self.storage.xp, p.shape
@@ -133,8 +147,8 @@ class FarBlock:
         return np.ascontiguousarray(as_numpy(z).T)
 
     def own(self, columns: NDArray[Any]) -> Array:
-        """And back, (m, K)."""
-        return self.storage.there(columns.T)
+        """And back, (m, K), in the arithmetic type."""
+        return self.storage.there(columns.T.astype(self.storage.rows.arithmetic))
 
     def _split(self, z: Array) -> tuple[Array, Array, Array, Array]:
         """exp(z − peak), its float64 sum without one that has the peak, the peak, (m, 1) both, and its place, (m,)."""

@@ -62,22 +62,13 @@ def _write(rows: Rows, classes: Classes, begin: int, end: int, columns: NDArray[
         at += m
 
 
-def softmax_columns(z: NDArray[Any], delta: Vector, n_threads: int | None = None) -> NDArray[Any]:
+def softmax_columns(z: NDArray[Any], delta: Vector) -> NDArray[Any]:
     """Return softmax(z_i + delta) for each column z_i of logits (K, n)."""
     K, n = z.shape
-    probs = np.empty_like(z)
-    moved = delta.astype(z.dtype)[:, None]
-
-    def chunk(span: tuple[int, int]) -> None:
-        m = span[1] - span[0]
-        part = np.empty((K, -(-m // 16) * 16), z.dtype)
-        np.add(z[:, span[0] : span[1]], moved, out=part[:, :m])
-        native.softmax(part, m)
-        probs[:, span[0] : span[1]] = part[:, :m]
-
-    for _ in in_order(chunk, chunks(n), n_threads):
-        pass
-    return probs
+    probs = np.empty((K, -(-n // 16) * 16), z.dtype)
+    np.add(z, delta.astype(z.dtype)[:, None], out=probs[:, :n])
+    native.softmax(probs, n)
+    return probs[:, :n]
 
 
 def curvature(

@@ -11,6 +11,7 @@ logits, W in that type, and the sums.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from softreg.kernels.classes import Classes, aligned_zeros
 from softreg.kernels.rows import TILES, Rows
 from softreg.kernels.threads import in_order
 
-__all__ = ["Block", "Products", "blocks", "curvature", "fused", "slices"]
+__all__ = ["Block", "Columns", "Products", "blocks", "curvature", "fused", "inner", "products", "slices"]
 
 LOGITS_BYTES = 64 << 20  # of a block
 MAX_BLOCK = 480  # rows; with 1024 the classes' logits lie 4096 bytes apart, and share what the cache has for one
@@ -33,6 +34,7 @@ SLICES, MIN_SLICE, MAX_SLICE = 8, 12, 1020  # classes; whole tiles of the kernel
 SEGMENT = 5 * TILES  # rows
 
 Span = tuple[int, int]
+Columns = Callable[[int, int], NDArray[np.float64]]  # rows begin to end ↦ (K, end − begin)
 
 
 def slices(K: int) -> list[Span]:
@@ -88,13 +90,13 @@ class Block:
         return list(in_order(function, spans, self.n_threads))
 
 
-def blocks(rows: Rows, classes: Classes, K: int, n_threads: int | None) -> Iterator[Block]:
-    """Blocks of all rows, for K logits a row."""
-    T = classes.W.dtype
-    size = min(MAX_BLOCK, max(TILES, LOGITS_BYTES // (T.itemsize * K) // TILES * TILES), max(len(rows), 1))
-    packed = np.empty((-(-size // TILES) * TILES, classes.W.shape[1]), T)
-    for start in range(0, len(rows), size):
-        stop = min(start + size, len(rows))
+def blocks(rows: Rows, span: Span, K: int, n_threads: int | None) -> Iterator[Block]:
+    """Blocks of the rows in the span, for K logits a row."""
+    T = np.dtype(rows.arithmetic)
+    size = min(MAX_BLOCK, max(TILES, LOGITS_BYTES // (T.itemsize * K) // TILES * TILES), max(span[1] - span[0], 1))
+    packed = np.empty((-(-size // TILES) * TILES, native.padded(np.float32 == T, rows.X.shape[1])), T)
+    for start in range(*span, size):
+        stop = min(start + size, span[1])
         part, begin, end = rows.readable(start, stop)
         native.pack(part.X, part.index, begin, end, packed)
         yield Block(start, stop, packed, n_threads)
@@ -141,23 +143,51 @@ class Products:
             self.short[k] = 0
 
 
-def fused(rows: Rows, classes: Classes, n_threads: int | None) -> tuple[float, float, NDArray[np.float64]]:
-    """Sums over all rows of losses, of right labels, and of residuals times (x, 1), (d + 1, K)."""
+def inner(c: NDArray[np.float64], z: NDArray[Any]) -> float:
+    """⟨c, z⟩, where an infinite logit counts for nothing that c is 0 for."""
+    product = float(np.vdot(c, z.astype(float)))
+    return product if math.isfinite(product) else float(np.sum(c * z, where=c != 0))
+
+
+def products(rows: Rows, K: int, span: Span, columns: Columns, n_threads: int | None) -> NDArray[np.float64]:
+    """Sums (d + 1, K) over the rows in the span of (x, 1) times what `columns` gives for them."""
+    T = np.dtype(rows.arithmetic)
+    sums = Products(K, rows.X.shape[1], native.padded(np.float32 == T, rows.X.shape[1]), T)
+    for block in blocks(rows, span, K, n_threads):
+        z = block.room(K)
+        z[:, : len(block)] = columns(block.begin, block.end)
+        sums.add(block, z)
+    return sums.total()
+
+
+def fused(
+    rows: Rows, classes: Classes, span: Span, columns: Columns | None, n_threads: int | None
+) -> tuple[float, float, NDArray[np.float64]]:
+    """Sums over the rows in the span of losses, of right labels, and of residuals times (x, 1), (d + 1, K).
+
+    Losses gain what `columns` gives for the rows times the logits, and residuals gain the columns themselves.
+    """
     K = len(classes.b)
-    products = Products(K, classes.d, classes.W.shape[1], classes.W.dtype)
+    sums = Products(K, classes.d, classes.W.shape[1], classes.W.dtype)
     loss = n_correct = 0.0
     z: NDArray[Any] = np.empty((0, 0))
-    for block in blocks(rows, classes, K, n_threads):
+    for block in blocks(rows, span, K, n_threads):
         z = z if len(z) else block.room(K)
 
         def softmax(columns: slice, first: int, last: int, z: NDArray[Any] = z) -> tuple[float, float]:
             return native.softmax_xent(z[:, columns], rows.y, rows.weights, rows.index, first, last)
 
         block.forward(classes, z)
+        rows.add_offset(z, block.begin, block.end)
+        change = None if columns is None else columns(block.begin, block.end)
+        if change is not None:
+            loss += inner(change, z[:, : len(block)])
         figures = block.by_rows(softmax)
         loss, n_correct = loss + figures[0], n_correct + figures[1]
-        products.add(block, z)
-    return loss, n_correct, products.total()
+        if change is not None:
+            z[:, : len(block)] += change
+        sums.add(block, z)
+    return loss, n_correct, sums.total()
 
 
 def curvature(
@@ -165,11 +195,12 @@ def curvature(
 ) -> NDArray[np.float64]:
     """Sums (d + 1, m·K) of the Hessian at `point` times m directions."""
     K, every = len(point.b), len(directions.b)
-    products = Products(every, directions.d, directions.W.shape[1], directions.W.dtype)
-    for block in blocks(rows, directions, K + every, n_threads):
+    sums = Products(every, directions.d, directions.W.shape[1], directions.W.dtype)
+    for block in blocks(rows, (0, len(rows)), K + every, n_threads):
         p, u = block.room(K), block.room(every)
         if probs is None:
             block.forward(point, p)
+            rows.add_offset(p, block.begin, block.end)
         else:
             p[:, : len(block)] = probs[:, block.begin : block.end]
             p[:, len(block) :] = 0
@@ -182,5 +213,5 @@ def curvature(
                 native.softmax_change(p[:, columns], u[k : k + K, columns], rows.weights, rows.index, first, last)
 
         block.by_rows(change)
-        products.add(block, u)
-    return products.total()
+        sums.add(block, u)
+    return sums.total()

@@ -36,10 +36,16 @@ def sgd(
     W and b are stepped in place, and so is the velocity, of their shapes, where there is one. Without an intercept b
     stays as it is.
     Returns the sums of losses, of right labels, of weights, and of weight times penalty; None where this kernel is not
-    made for the data: many classes, long batches, or a type of X that must be converted.
+    made for the data: many classes, long batches, an offset, or a type of X that must be converted.
     """
     classes = Classes.of(rows, W, b)
-    if not classes.few or not 0 < batch <= native.longest_batch() or not rows.in_place or len(rows) == 0:
+    if (
+        not classes.few
+        or rows.offset is not None
+        or not 0 < batch <= native.longest_batch()
+        or not rows.in_place
+        or len(rows) == 0
+    ):
         return None
     part, _, _ = rows.readable(0, len(rows))
     index = np.arange(len(rows)) if part.index is None else part.index

@@ -15,12 +15,24 @@ from numpy.typing import NDArray
 
 from softreg.arrays import is_sparse
 from softreg.kernels.elsewhere import Elsewhere
+from softreg.kernels.many import Columns
 from softreg.kernels.passes import Sums
 from softreg.kernels.rows import Rows
 from softreg.kernels.sparse import Sparse
 from softreg.kernels.threads import available_threads, in_order
 
-__all__ = ["Block", "Storage", "curvature", "fused", "logits", "loss", "probabilities", "sgd", "with_logits"]
+__all__ = [
+    "Block",
+    "Storage",
+    "curvature",
+    "fused",
+    "logits",
+    "loss",
+    "probabilities",
+    "products",
+    "sgd",
+    "with_logits",
+]
 
 SUMS_BYTES = 256 << 20  # of threads' sums: with larger ones fewer threads work
 
@@ -39,14 +51,20 @@ class Block(Protocol):
     def end(self) -> int:
         """Behind the last."""
 
+    def times(self, small: Any) -> Any:
+        """(x, 1) times what is small, for each row."""
+
     def logits(self, small: Any) -> Any:
-        """Logits of each row."""
+        """Logits of each row: that, and the offset."""
 
     def softmax(self, z: Any) -> Any:
         """Probabilities of logits, which may be written over."""
 
     def residuals(self, z: Any) -> tuple[float, float, Any]:
         """Weighted sums of losses and of right labels, and the weighted residuals; as `reference.softmax_xent`."""
+
+    def linear(self, z: Any, columns: Vector) -> tuple[float, Any]:
+        """⟨columns, z⟩, as `many.inner`, and the columns (K, rows) as residuals are."""
 
     def change(self, p: Any, u: Any) -> Any:
         """w (diag(p) − p pᵀ) u for each direction; u may be written over."""
@@ -79,26 +97,45 @@ def _storage(rows: Rows) -> Storage:
     return Sparse(rows) if is_sparse(rows.X) else Elsewhere(rows)
 
 
-def fused(rows: Rows, W: Vector, b: Vector, n_threads: int | None = None) -> Sums:
+def fused(rows: Rows, W: Vector, b: Vector, n_threads: int | None = None, columns: Columns | None = None) -> Sums:
     """Loss and gradient sums; as `passes.fused`."""
     storage = _storage(rows)
     at = storage.small(W, b)
 
     def figures(block: Block) -> tuple[float, float, Vector]:
-        its_loss, its_correct, residuals = block.residuals(block.logits(at))
-        return its_loss, its_correct, block.sums(residuals)
+        its_loss, its_correct, residuals, change = _figures(block, at, columns)
+        return its_loss, its_correct, block.sums(residuals if change is None else residuals + change)
 
     return Sums(*_total(storage, figures, len(b), W.shape, n_threads))
 
 
-def loss(rows: Rows, W: Vector, b: Vector, n_threads: int | None = None) -> tuple[float, float]:
+def loss(
+    rows: Rows, W: Vector, b: Vector, n_threads: int | None = None, columns: Columns | None = None
+) -> tuple[float, float]:
     """Sum of losses and of right labels; as `passes.loss`."""
     storage = _storage(rows)
     at = storage.small(W, b)
     figures: list[tuple[float, float]] = []
-    for part in _each(storage, lambda block: block.residuals(block.logits(at))[:2], len(b), n_threads):
+    for part in _each(storage, lambda block: _figures(block, at, columns)[:2], len(b), n_threads):
         figures += part
     return sum(figure[0] for figure in figures), sum(figure[1] for figure in figures)
+
+
+def _figures(block: Block, at: Any, columns: Columns | None) -> tuple[float, float, Any, Any]:
+    """Sums of a block's losses and of right labels, the labels' residuals, and what `columns` adds to them."""
+    z = block.logits(at)
+    linear, change = (0.0, None) if columns is None else block.linear(z, columns(block.begin, block.end))
+    its_loss, its_correct, residuals = block.residuals(z)
+    return its_loss + linear, its_correct, residuals, change
+
+
+def products(rows: Rows, K: int, columns: Columns, n_threads: int | None = None) -> Vector:
+    """Sums (d + 1, K) of (x, 1) and what `columns` gives for each row; as `passes.products`."""
+
+    def figures(block: Block) -> tuple[float, float, Vector]:
+        return 0.0, 0.0, block.sums(block.own(columns(block.begin, block.end)))
+
+    return _total(_storage(rows), figures, K, (rows.X.shape[1], K), n_threads)[2]
 
 
 def probabilities(rows: Rows, W: Vector, b: Vector, n_threads: int | None = None) -> NDArray[Any]:
@@ -126,10 +163,15 @@ def _columns(rows: Rows, W: Vector, b: Vector, n_threads: int | None, *, softmax
 
 
 def with_logits(
-    X: Any, W: Vector, b: Vector, use: Callable[[slice, NDArray[Any]], object], n_threads: int | None = None
+    X: Any,
+    W: Vector,
+    b: Vector,
+    use: Callable[[slice, NDArray[Any]], object],
+    n_threads: int | None = None,
+    offset: NDArray[Any] | None = None,
 ) -> None:
     """Call `use` with each block of rows and their logits; as `passes.with_logits`."""
-    storage = _storage(Rows(X, np.empty(0, np.int32)))
+    storage = _storage(Rows(X, np.empty(0, np.int32), offset=offset))
     at = storage.small(W, b)
 
     def call(block: Block) -> None:
@@ -156,7 +198,7 @@ def curvature(
     def figures(block: Block) -> tuple[float, float, Vector]:
         known = None if probs is None else block.own(probs[:, block.begin : block.end])
         p = block.softmax(block.logits(at)) if known is None else known
-        return 0.0, 0.0, block.sums(block.change(p, block.logits(directions)))
+        return 0.0, 0.0, block.sums(block.change(p, block.times(directions)))
 
     sums = _total(storage, figures, len(b) + len(v), V.shape, n_threads)[2]
     return sums[:-1], sums[-1]

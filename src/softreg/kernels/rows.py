@@ -1,8 +1,8 @@
 """Rows of X as the kernels take them, and what is folded into the small matrices instead of being done to them.
 
-z = (scale · X + shift) W + b = X (scale · W) + (b + shift W)
+z = (scale · X + shift) W + b + offset = X (scale · W) + (b + shift W) + offset
 
-X (n, d) any numeric type   W (d, K)   b (K,)   scale, shift: scalars or (d,)
+X (n, d) any numeric type   W (d, K)   b (K,)   scale, shift: scalars or (d,)   offset (n, K), or none
 """
 
 from __future__ import annotations
@@ -35,9 +35,16 @@ class Rows:
     weights: NDArray[np.float64] | None = None  # as y
     index: NDArray[np.int64] | None = None
     precise: bool = False  # float64 arithmetic, whatever the type
+    offset: NDArray[Any] | None = None  # (n, K), as y: added to the logits
 
     def __len__(self) -> int:
         return int(self.X.shape[0]) if self.index is None else len(self.index)
+
+    @property
+    def weight(self) -> float:
+        """Σw."""
+        w = self.weights
+        return float(len(self)) if w is None else float(w.sum() if self.index is None else w[self.index].sum())
 
     @property
     def arithmetic(self) -> type[np.float32] | type[np.float64]:
@@ -49,6 +56,12 @@ class Rows:
         """Whether the kernels read X as it lies."""
         name = self.X.dtype.name
         return name in _SAME_BYTES or (name in _AS_IT_LIES and self.X.dtype.isnative)
+
+    def add_offset(self, z: NDArray[Any], begin: int, end: int) -> None:
+        """Add the offsets of rows begin to end to the logits (K, ≥ end − begin) of those rows."""
+        if self.offset is not None:
+            which = slice(begin, end) if self.index is None else self.index[begin:end]
+            z[:, : end - begin] += self.offset[which].T
 
     def readable(self, begin: int, end: int) -> tuple[Rows, int, int]:
         """Return rows that the kernels can read, and the span of theirs that is this one.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from softreg.arrays import products
 from softreg.kernels import native
+from softreg.kernels.many import inner
 from softreg.kernels.rows import Rows, chunks
 
 __all__ = ["Sparse", "SparseBlock"]
@@ -58,10 +59,16 @@ class SparseBlock:
     end: int
     X: Any
 
-    def logits(self, small: Small) -> Vector:
-        """Logits (K, ≥ m)."""
+    def times(self, small: Small) -> Vector:
+        """X W + b, (K, ≥ m)."""
         W, b = small
         return self.own((self.X @ W + b).T)
+
+    def logits(self, small: Small) -> Vector:
+        """And the offsets."""
+        z = self.times(small)
+        self.rows.add_offset(z, self.begin, self.end)
+        return z
 
     def softmax(self, z: Vector) -> Vector:
         """Probabilities, in place."""
@@ -72,6 +79,10 @@ class SparseBlock:
         """Sums of losses and of right labels; z becomes the residuals."""
         rows = self.rows
         return *native.softmax_xent(z, rows.y, rows.weights, rows.index, self.begin, self.end), z
+
+    def linear(self, z: Vector, columns: Vector) -> tuple[float, Vector]:
+        """⟨columns, z⟩, and the columns."""
+        return inner(columns, self.columns(z)), self.own(columns)
 
     def change(self, p: Vector, u: Vector) -> Vector:
         """Of each direction, in place."""

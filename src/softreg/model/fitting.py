@@ -104,13 +104,18 @@ def fit(
             raise ShapeError("start.W", start.W.shape, f"({data.n_features}, {data.n_classes}), as the data")
         if not np.array_equal(start.classes, data.classes):
             raise DataError("the model to start from has other classes than the data, or in another order")
-    whole = SoftmaxObjective(data, rows=rows, n_threads=n_threads, intercept=settings.fit_intercept)
+    smoothing = settings.label_smoothing
+    whole = SoftmaxObjective(
+        data, rows=rows, n_threads=n_threads, intercept=settings.fit_intercept, smoothing=smoothing
+    )
     if whole.n_rows == 0:
         raise DataError("the data has no rows: there is nothing to fit")
     if not whole.weight > 0:
         raise DataError("all weights are 0: there is nothing to fit")
     # Without an intercept, as to a solver that does not go to the optimum, a class without rows is one like any other.
-    present = (Present.of if settings.converges and settings.fit_intercept else Present.all_of)(data, rows)
+    # Smoothing gives each class something of every row.
+    leaving = settings.converges and settings.fit_intercept and not smoothing
+    present = (Present.of if leaving else Present.all_of)(data, rows, smoothing)
     objective = _penalised(replace(whole, data=present.data), settings, data.n_classes)
     chosen = ""
     if settings.solver == AUTO:
@@ -136,6 +141,7 @@ def fit(
         return separation.find(objective.data, objective.rows, state.theta, moved, settings.fit_intercept)
 
     theta = begin(present, settings, start)
+    unbounded = settings.converges and math.isinf(settings.C) and not smoothing
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):  # an overflow is told by the status
         solution = minimise(
             objective,
@@ -145,7 +151,7 @@ def fit(
             finer=objective.finer() if settings.converges else None,
             certify=certify if settings.converges else None,
             tol=settings.tol,
-            separation=separated if settings.converges and math.isinf(settings.C) and not present.alone else None,
+            separation=separated if unbounded and not present.alone else None,
             callback=on_step,
         )
         smooth = objective.smooth if isinstance(objective, CompositeObjective) else objective

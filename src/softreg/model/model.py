@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from softreg.arrays import admitted, as_rows, kind
 from softreg.data import Dataset
+from softreg.data.targets import floats
 from softreg.errors import DataError, SettingError, ShapeError
-from softreg.kernels import Rows, fold, loss, native, one_blas_thread, with_logits
+from softreg.kernels import Rows, fold, in_float64, loss, native, one_blas_thread, with_logits
+from softreg.objective.targets import Targets
 
 __all__ = ["Model", "Score", "Section"]
 
@@ -28,6 +30,8 @@ class Score(NamedTuple):
 
 
 FEW_ROWS = 64  # for which pinning BLAS would take longer than the products
+Offset = ArrayLike | None  # (n, K), added to the logits
+Transform = Callable[[NDArray[np.float64], int], None]  # of so many columns of logits, in place
 FILE_KEYS = ("format", "requires", "model", "settings", "history")  # every other key of a file is a section of its own
 
 
@@ -59,7 +63,7 @@ class Model:
     history : mapping of str to (steps,) float64
         Loss, accuracy and what else was measured after each step; no times, so that equal fits make equal files.
     sections : mapping of str to Section
-        Parts of the file that another version of softreg wrote; saved again as they came.
+        Parts of the file that another version wrote; saved again as they came.
     """
 
     W: NDArray[np.float64]
@@ -119,12 +123,14 @@ class Model:
         """Number of classes."""
         return len(self.classes)
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Any, offset: Offset = None) -> NDArray[Any]:
         """Most likely class of each row.
 
         Parameters
         ----------
         X : (n, d) or (n, height, width) array of numbers, in the units of the training data
+        offset : (n, K) array of numbers, optional
+            Added to the logits; 0 by default.
 
         Returns
         -------
@@ -143,17 +149,17 @@ class Model:
         >>> model.predict([[3.0], [-2.0]])
         array(['up', 'down'], dtype='<U4')
         """
-        return self.classes[self._largest(self._rows(X), 1)[0][:, 0]]
+        return self.classes[self._largest(self._rows(X), 1, offset)[0][:, 0]]
 
-    def logits(self, X: Any) -> NDArray[np.float64]:
+    def logits(self, X: Any, offset: Offset = None) -> NDArray[np.float64]:
         """Logits of each class for each row: (n, K). Raises what `predict` raises."""
-        return self._all_classes(X, lambda z, n: None)
+        return self._all_classes(X, offset, lambda z, n: None)
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+    def predict_proba(self, X: Any, offset: Offset = None) -> NDArray[np.float64]:
         """Probability of each class for each row: (n, K), rows that sum to 1. Raises what `predict` raises."""
-        return self._all_classes(X, native.softmax)
+        return self._all_classes(X, offset, native.softmax)
 
-    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+    def predict_log_proba(self, X: Any, offset: Offset = None) -> NDArray[np.float64]:
         """Logarithm of `predict_proba`, finite and right where that underflows or rounds to 1.
 
         It is as precise as the logits: to about 1e-6 of a row's largest logit where float32, which holds X's type
@@ -167,9 +173,9 @@ class Model:
         >>> model.predict_log_proba([[400.0]])
         array([[   0., -800.]])
         """
-        return self._all_classes(X, native.log_softmax)
+        return self._all_classes(X, offset, native.log_softmax)
 
-    def predict_topk(self, X: Any, k: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    def predict_topk(self, X: Any, k: int, offset: Offset = None) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """Return the k most likely classes of each row and their probabilities, (n, k) each, the likeliest first.
 
         Nothing of the size of all classes times all rows is made. Raises what `predict` raises, and SettingError
@@ -185,11 +191,11 @@ class Model:
         if not hasattr(k, "__index__") or not 1 <= operator.index(k) <= self.n_classes:
             raise SettingError("k", k, f"a whole number from 1 to {self.n_classes}, the classes of the model")
         k = operator.index(k)
-        codes, log_probs = self._largest(self._rows(X), k, native.log_softmax)
+        codes, log_probs = self._largest(self._rows(X), k, offset, native.log_softmax)
         return self.classes[codes], np.exp(log_probs)
 
     def score(self, data: Dataset, rows: NDArray[np.int64] | None = None) -> Score:
-        """Loss and accuracy on labelled rows, all of them or those with these numbers; both nan without any weight.
+        """Loss and accuracy on rows with labels or targets, all or those with these numbers; nan without any weight.
 
         Raises
         ------
@@ -200,12 +206,12 @@ class Model:
             raise DataError(
                 f"the data has the classes {data.classes.tolist()}; expected the model's, {self.classes.tolist()}"
             )
-        part = Rows(self._rows(data.X), data.y, data.weights, rows)
-        w = data.weights if data.weights is None or rows is None else data.weights[rows]
-        weight = float(len(part) if w is None else w.sum())
+        part = Rows(self._rows(data.X), data.y, data.weights, rows, offset=data.offset)
+        soft = None if data.targets is None else Targets(data, part).columns
         with one_blas_thread():
-            total, n_correct = loss(part, *fold(self.W, self.b, self.scale, self.shift))
-        return Score(total / weight, n_correct / weight) if weight > 0 else Score(float("nan"), float("nan"))
+            total, n_correct = loss(part, *fold(self.W, self.b, self.scale, self.shift), columns=soft)
+        weight = part.weight or float("nan")
+        return Score(total / weight, n_correct / weight)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one file, which is either whole or as it was before.
@@ -240,36 +246,39 @@ class Model:
         return X
 
     def _largest(
-        self, X: Any, k: int, first: Callable[[NDArray[np.float64], int], None] | None = None
+        self, X: Any, k: int, offset: Offset, first: Transform | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Codes of the k largest logits of each row, and themselves, or what `first` makes of them."""
         codes, values = np.empty((X.shape[0], k), np.int64), np.empty((X.shape[0], k))
 
         def largest(rows: slice, z: NDArray[Any]) -> None:
             if first is not None:
-                z = _float64(z)
+                z = in_float64(z)
                 first(z, rows.stop - rows.start)
             part = np.empty((rows.stop - rows.start, k), z.dtype)
             native.largest(z, codes[rows], part)
             values[rows] = part
 
-        self._with_logits(X, largest)
+        self._with_logits(X, offset, largest)
         return codes, values
 
-    def _all_classes(self, X: Any, transform: Callable[[NDArray[np.float64], int], None]) -> NDArray[np.float64]:
+    def _all_classes(self, X: Any, offset: Offset, transform: Transform) -> NDArray[np.float64]:
         X = self._rows(X)
         result = np.empty((X.shape[0], self.n_classes))
 
         def write(rows: slice, z: NDArray[Any]) -> None:
-            z = _float64(z)
+            z = in_float64(z)
             m = rows.stop - rows.start
             transform(z, m)
             result[rows] = z[:, :m].T
 
-        self._with_logits(X, write)
+        self._with_logits(X, offset, write)
         return result
 
-    def _with_logits(self, X: Any, use: Callable[[slice, NDArray[Any]], object]) -> None:
+    def _with_logits(self, X: Any, offset: Offset, use: Callable[[slice, NDArray[Any]], object]) -> None:
+        if offset is not None:
+            offset = floats(offset, "offset", (X.shape[0], self.n_classes), "a logit for each row and class")
+
         def checked(rows: slice, z: NDArray[Any]) -> None:
             if not np.isfinite(z).all():
                 row = rows.start + int(np.flatnonzero(~np.isfinite(z).all(axis=0))[0])
@@ -279,17 +288,10 @@ class Model:
             use(rows, z)
 
         with one_blas_thread() if X.shape[0] > FEW_ROWS else contextlib.nullcontext():
-            with_logits(X, *fold(self.W, self.b, self.scale, self.shift), checked)
+            with_logits(X, *fold(self.W, self.b, self.scale, self.shift), checked, offset=offset)
 
     def __repr__(self) -> str:
         return (
             f"Model({self.n_features} features, {self.n_classes} classes: {', '.join(map(str, self.classes[:4]))}"
             + (", …)" if self.n_classes > 4 else ")")
         )
-
-
-def _float64(z: NDArray[Any]) -> NDArray[np.float64]:
-    """Logits (K, m) in float64, with room up to the columns that the kernels write."""
-    wide = np.zeros((len(z), -(-z.shape[1] // 16) * 16))
-    wide[:, : z.shape[1]] = z
-    return wide

@@ -31,6 +31,9 @@ class Settings:
         none.
     l1_ratio : float
         0 for L2 alone, 1 for L1 alone, between them an elastic net; above 0 the solver is Proximal() or "auto".
+    label_smoothing : float
+        ε from 0 to 1: what a row's probabilities should be is (1 − ε) times its label or targets, and ε/K beside; the
+        loss that is minimised and reported is the cross-entropy with that. A score of validation data has none of it.
     tol : float
         Relative gap to the optimum that ends a converging solver, once it is certified.
     fit_intercept : bool
@@ -46,6 +49,7 @@ class Settings:
     max_steps: int | None = None
     C: float = math.inf
     l1_ratio: float = 0.0
+    label_smoothing: float = 0.0
     tol: float = 1e-4
     fit_intercept: bool = True
     init_std: float = 0.01
@@ -64,13 +68,15 @@ class Settings:
         if self.max_steps is not None:
             whole(self, 0, "max_steps")
         whole(self, 0, "seed")
-        real(self, "C", "l1_ratio", "init_std", "tol")
+        real(self, "C", "l1_ratio", "label_smoothing", "init_std", "tol")
         if not (self.tol >= 0 and math.isfinite(self.tol)):
             raise SettingError("tol", self.tol, "a finite number, at least 0")
         if not self.C > 0:
             raise SettingError("C", self.C, "a positive number, or inf for no penalty")
         if not 0 <= self.l1_ratio <= 1:
             raise SettingError("l1_ratio", self.l1_ratio, "a number from 0 to 1")
+        if not 0 <= self.label_smoothing <= 1:
+            raise SettingError("label_smoothing", self.label_smoothing, "a number from 0 to 1")
         if self.l1_ratio > 0 and not math.isinf(self.C) and not isinstance(self.solver, Proximal | str):
             name = type(self.solver).__name__
             raise SettingError(

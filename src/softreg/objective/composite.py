@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from softreg.objective.certificate import dual_bound, label_entropy, mean_entropy, shrinkage
+from softreg.kernels import fold
+from softreg.objective.certificate import dual_bound, mean_entropy, shrinkage
 from softreg.objective.penalty import L1
 from softreg.objective.softmax import MAX_BOUND_PASSES, SoftmaxObjective
 from softreg.protocols import Facet, Gap, Matrix, Point, Vector
@@ -63,14 +64,14 @@ class CompositeObjective:
     def gap(self, theta: Vector, point: Point, wanted: float, solve: Callable[[Vector], Vector]) -> Gap:
         """Bound value − optimum by duality; inf while `wanted` is out of reach.
 
-        As that of the smooth objective, but for half a pass to know the entropy after a step towards the labels.
+        As that of the smooth objective, but for half a pass to know the entropy after a step towards the targets.
         """
         smooth, at, passes, best = self.smooth, point, 0.0, math.inf
         for _ in range(MAX_BOUND_PASSES):
             W, b = self.split(theta)
             grad_W, s = self.split(at.grad)
             G = grad_W - smooth.l2 * W
-            entropy, terms = mean_entropy(at.loss, G, s, W, b)
+            entropy, terms = mean_entropy(at.loss, G, s, W, b, smooth.offsets.excess)
             kept = shrinkage(G, self.l1)
             hoped = kept * entropy + (1 - kept) * at.loss  # what that step is worth at most
             if smooth.l2 > 0:
@@ -85,9 +86,9 @@ class CompositeObjective:
             bound = dual_bound(entropy, G, s, smooth.means, smooth.l2, self.l1)
             best = min(best, max(point.value - bound, 0.0) + allowance, point.value)
             if best > wanted or wanted == math.inf:
-                p, w = smooth.label_probabilities(theta)
                 passes += 0.5
-                entropy = kept * entropy + label_entropy(p, w, 1 - kept)
+                at_theta = fold(W, b, smooth.data.scale, smooth.data.shift)
+                entropy = kept * entropy + smooth.targets.step_entropy(at_theta, 1 - kept, smooth.n_threads)
                 bound = dual_bound(entropy, kept * G, kept * s, smooth.means, smooth.l2, self.l1)
                 best = min(best, max(point.value - bound, 0.0) + allowance, point.value)
             if not best < 0.9 * before or best <= wanted < math.inf or not s.any():

@@ -5,6 +5,8 @@ H [V; v] = 1/Σw Σ_i w_i A_i (V x̃_i + v) ⊗ (x̃_i, 1) + l2 [V; 0],   A_i = 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -82,7 +84,7 @@ def _evenly(rows: Rows, m: int) -> Rows:
     w = np.ones(len(part)) if rows.weights is None else rows.weights[part]
     total = len(index) if rows.weights is None else rows.weights[index].sum()
     weights[part] = w * total / max(w.sum(), np.finfo(float).tiny)
-    return Rows(rows.X, rows.y, weights, part, rows.precise)
+    return replace(rows, weights=weights, index=part)
 
 
 def _drawn(rows: Rows, probs: NDArray[np.floating], m: int) -> tuple[Rows, NDArray[np.floating]]:
@@ -95,7 +97,7 @@ def _drawn(rows: Rows, probs: NDArray[np.floating], m: int) -> tuple[Rows, NDArr
         return rows, probs
     weights = np.zeros(len(rows.y))
     weights[index[which]] = shares * w[which] / h[which]
-    return Rows(rows.X, rows.y, weights, index[which], rows.precise), np.ascontiguousarray(probs[:, which])
+    return replace(rows, weights=weights, index=index[which]), np.ascontiguousarray(probs[:, which])
 
 
 def dense(

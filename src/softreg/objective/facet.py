@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from softreg.data import Dataset
 from softreg.kernels import Rows, fold, in_order, probabilities
 from softreg.objective.definite import inverse
-from softreg.objective.sample import BLOCK_ROWS, Sample, drawn, pool
+from softreg.objective.sample import Sample, drawn, pool
+from softreg.objective.triangle import Triangle
 from softreg.protocols import Facet, Matrix, Vector
 
 __all__ = ["make"]
 
+BLOCK_ROWS = 1024
 MIN_ROWS, ROWS_PER_COORDINATE = 4000, 10  # of those that are not at 0: the others are mostly to stay there
 RIDGE = 8  # units of rounding, relative, of what the classes have each for themselves
 
@@ -42,7 +44,8 @@ def make(
     d, K = W.shape
     n = data.n_rows if rows is None else len(rows)
     looked = pool(n, d, rows)
-    p = probabilities(Rows(data.X, data.y, None, looked), *fold(W, b, data.scale, data.shift), n_threads)
+    seen = Rows(data.X, data.y, None, looked, offset=data.offset)
+    p = probabilities(seen, *fold(W, b, data.scale, data.shift), n_threads)
     w = np.ones(len(looked)) if data.weights is None else data.weights[looked]
     w = w / w.sum() if w.any() else np.full(len(looked), 1 / len(looked))
     h = w * np.maximum(1 - np.einsum("ki,ki->i", p, p, dtype=float), 0)
@@ -127,7 +130,8 @@ def _solver(
     for block, member in zip(blocks, members, strict=True):
         inside = np.flatnonzero(free[member])
         if len(inside):
-            parts.append((member[inside], inverse(block[np.ix_(inside, inside)].astype(float), 0.0, epsilon)))
+            G = Triangle.of(block[np.ix_(inside, inside)].astype(float))
+            parts.append((member[inside], inverse(G, 0.0, epsilon)))
 
     def solve(v: Vector) -> Vector:
         result = np.zeros_like(v)

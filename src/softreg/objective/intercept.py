@@ -7,13 +7,14 @@ by Newton's method; z (K, n) are the logits at hand.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softreg.kernels import softmax_columns
-from softreg.protocols import Vector
+from softreg.kernels import chunks, in_order, softmax_columns
+from softreg.protocols import Matrix, Vector
 
 __all__ = ["balance"]
 
@@ -30,13 +31,14 @@ def balance(z: NDArray[Any], w: Vector, shares: Vector, n_threads: int | None) -
     best, least = None, np.inf
     delta = step = np.zeros(K)
     for _ in range(MAX_TRIALS):
-        p = softmax_columns(z, delta, n_threads)
-        weighted = p * w.astype(p.dtype)
-        mean = weighted.sum(axis=1, dtype=float)
+        mean, squares = np.zeros(K), np.zeros((K, K))
+        for of_mean, of_squares in in_order(functools.partial(_part, z, w, delta), chunks(z.shape[1]), n_threads):
+            mean += of_mean
+            squares += of_squares
         size = float(np.abs(mean - shares).max())
         if size < least:  # false for nan
             best, least = delta, size
-            A = np.diag(mean) - (weighted @ p.T).astype(float)
+            A = np.diag(mean) - squares
             # The matrix of ones holds the direction in which nothing changes.
             step = np.linalg.lstsq(A + np.full((K, K), 1 / K), shares - mean, rcond=None)[0]
             step -= step.mean()
@@ -48,3 +50,10 @@ def balance(z: NDArray[Any], w: Vector, shares: Vector, n_threads: int | None) -
             break
         delta = best + step
     return best
+
+
+def _part(z: NDArray[Any], w: Vector, delta: Vector, span: tuple[int, int]) -> tuple[Vector, Matrix]:
+    """Sums over some rows of w p and of w p pᵀ; probabilities of all rows would be as much memory as the logits."""
+    p = softmax_columns(z[:, slice(*span)], delta)
+    weighted = p * w[slice(*span)].astype(p.dtype)
+    return weighted.sum(axis=1, dtype=float), (weighted @ p.T).astype(float)

@@ -44,11 +44,11 @@ class Near:
     p: Matrix  # (n, K)
 
     @classmethod
-    def at(cls, X: Matrix, y: NDArray[Any], theta: Matrix) -> Near:
-        """From rows (n, d) and theta, [W; b]."""
+    def at(cls, X: Matrix, y: NDArray[Any], theta: Matrix, offset: Matrix | float = 0.0) -> Near:
+        """From rows (n, d), theta, [W; b], and what is added to the logits."""
         n = len(X)
         whole = np.append(X, np.ones((n, 1)), axis=1)
-        z = whole @ theta
+        z = whole @ theta + offset
         p = np.exp(z - z.max(axis=1, keepdims=True))
         p /= p.sum(axis=1, keepdims=True)
         _, s, V = np.linalg.svd(np.linalg.qr(whole, mode="r"))

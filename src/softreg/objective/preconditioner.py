@@ -29,9 +29,10 @@ from softreg.data import Dataset
 from softreg.kernels import Rows, fold, in_order, probabilities
 from softreg.objective.definite import SMALLEST, inverse
 from softreg.objective.sample import BLOCK_ROWS, DOUBT, POOL_ROWS, Sample, pool
+from softreg.objective.triangle import Triangle
 from softreg.protocols import Matrix, Vector
 
-__all__ = ["make"]
+__all__ = ["Remade", "make"]
 
 ROWS_PER_FEATURE, MIN_ROWS = 3, 2000  # drawn for a matrix; fewer make the metric too bold
 POOL_BYTES = 64 << 20  # of the probabilities looked at, in float64
@@ -46,22 +47,59 @@ MAX_MODES = 2048  # beyond, classes stand for modes: eigenvectors would cost mor
 Solve = Callable[[Vector], Vector]
 
 
+class Remade:
+    """A solve that can let go of its matrices, as `softreg.protocols.Preconditioner` says: what makes it is kept."""
+
+    def __init__(self, make: Callable[[], Solve]) -> None:
+        self._make = make
+        self._made: Solve | None = make()
+
+    def __call__(self, v: Vector) -> Vector:
+        """Return M⁻¹ v."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made(v)
+
+    def let_go(self) -> None:
+        """Free the matrices."""
+        self._made = None
+
+
 def make(
     data: Dataset,
     index: NDArray[np.int64] | None,
     W: Matrix,
     b: Vector,
     l2: float,
-    *,
     coarse: bool,
     n_threads: int | None,
     intercept: bool = True,
-) -> Solve:
+) -> Remade:
     """Return v ↦ M⁻¹ v at the parameters W, b; theta's order, (d + 1) · K."""
+
+    def made() -> Solve:
+        solve = _solve(data, index, W, b, l2, coarse, n_threads, intercept)
+        return solve if intercept else lambda v: np.append(solve(v)[: -len(b)], np.zeros(len(b)))
+
+    return Remade(made)
+
+
+def _solve(
+    data: Dataset,
+    index: NDArray[np.int64] | None,
+    W: Matrix,
+    b: Vector,
+    l2: float,
+    coarse: bool,
+    n_threads: int | None,
+    intercept: bool,
+) -> Solve:
     d, K = W.shape
     n = data.n_rows if index is None else len(index)
     rows = pool(n, data.n_features, index, min(POOL_ROWS, max(512, POOL_BYTES // (8 * K))))
-    p = probabilities(Rows(data.X, data.y, None, rows), *fold(W, b, data.scale, data.shift), n_threads)
+    p = probabilities(
+        Rows(data.X, data.y, None, rows, offset=data.offset), *fold(W, b, data.scale, data.shift), n_threads
+    )
     w = np.ones(len(rows)) if data.weights is None else data.weights[rows]
     w = w / w.sum() if w.any() else np.full(len(rows), 1 / len(rows))
     sample = Sample(data, rows, intercept)
@@ -82,22 +120,20 @@ def make(
 
     floor = _floor(sample, mean, l2)
     rotation = modes.T.astype(p.dtype)
-    h = np.maximum(np.square(rotation) @ p - np.square(rotation @ p), 0)
 
     def of_mode(a: int) -> Solve | None:
-        return inverse(sample.gram(w * h[a], m), l2, epsilon) if eigenvalues[a] > 0 else None
+        if not eigenvalues[a] > 0:
+            return None
+        h = np.square(rotation[a]) @ p - np.square(rotation[a] @ p)
+        return inverse(sample.gram(w * np.maximum(h, 0), m), l2, epsilon)
 
     inverses = list(in_order(of_mode, range(K), n_threads))
 
     def solve(v: Vector) -> Vector:
-        columns = v.reshape(d + 1, K) @ modes
-
-        def one(a: int) -> Vector:
-            block = inverses[a]
-            return columns[:, a] / floor if block is None else block(columns[:, a])
-
-        solved: Matrix = np.stack(list(in_order(one, range(K), n_threads)), axis=1) @ modes.T
-        return solved.ravel()
+        columns: Matrix = v.reshape(d + 1, K) @ modes
+        for a, block in enumerate(inverses):  # on one thread: two of them wait for the same memory
+            columns[:, a] = columns[:, a] / floor if block is None else block(columns[:, a])
+        return (columns @ modes.T).ravel()
 
     return solve
 
@@ -105,7 +141,7 @@ def make(
 def _modes(p: NDArray[Any], w: Vector) -> tuple[Matrix, Vector]:
     """Eigenvectors, in columns, and eigenvalues of the mean of diag(p) − p pᵀ; exactly 0 for the mode of ones."""
     K = len(p)
-    mean = p @ w
+    mean = np.einsum("ki,i->k", p, w, dtype=float)  # p @ w would make a copy of p in float64
     if K > MAX_MODES:
         return np.eye(K), mean * (1 - mean)
     A = np.diag(mean) - ((p * w.astype(p.dtype)) @ p.T).astype(float)
@@ -122,20 +158,23 @@ def _floor(sample: Sample, h: Vector, l2: float) -> Vector:
     Without that the rounding of a gradient of columns of 1e8, over a small penalty, would be logits by the hundred.
     """
     rows = np.flatnonzero(h)[:BLOCK_ROWS]
-    X = sample.rows(rows).astype(float)
+    X = sample.rows(rows)
     with np.errstate(over="ignore"):
-        squares = h.sum() * np.square(X).mean(axis=0) if len(rows) else np.ones(X.shape[1])
+        squares = np.einsum("if,if->f", X, X, dtype=float) * (h.sum() / max(len(rows), 1))
+    squares = squares if len(rows) else np.ones(X.shape[1])
     floor = FLAT * squares + np.append(np.full(len(squares) - 1, l2), 0.0)
     return np.where(floor > SMALLEST, floor, 1.0)
 
 
-def _shared(G: Matrix, modes: Matrix, factors: Vector, l2: float, epsilon: float, floor: Vector) -> Solve:
+def _shared(G: Triangle, modes: Matrix, factors: Vector, l2: float, epsilon: float, floor: Vector) -> Solve:
     """One matrix times a factor for each mode."""
     size, K = len(G), len(factors)
-    if not np.isfinite(G).all():
+    if not G.finite:
         return lambda v: np.full_like(v, np.nan)
     if np.ptp(factors[:-1]) <= 1e-6 * factors[0]:  # as at zero parameters: all modes alike
-        alike = inverse(G * factors[0], l2, epsilon)
+        for _, panel in G.panels:
+            panel *= factors[0]
+        alike = inverse(G, l2, epsilon)
 
         def solve_alike(v: Vector) -> Vector:
             columns = v.reshape(size, K)
@@ -144,7 +183,7 @@ def _shared(G: Matrix, modes: Matrix, factors: Vector, l2: float, epsilon: float
             return solved.ravel()
 
         return solve_alike
-    eigenvalues, vectors = np.linalg.eigh(G)
+    eigenvalues, vectors = np.linalg.eigh(G.square())
     curvature = np.outer(np.maximum(eigenvalues, eigenvalues[-1] * RIDGE), factors) + l2
     curvature[curvature == 0] = np.inf  # the gradient is 0 there
 

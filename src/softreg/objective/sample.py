@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from softreg.arrays import dense, is_sparse, products
 from softreg.data import Dataset
 from softreg.kernels import Rows
+from softreg.objective.triangle import Triangle
 from softreg.protocols import Matrix, Vector
 
 __all__ = ["BLOCK_ROWS", "DOUBT", "POOL_ROWS", "Sample", "drawn", "pool"]
 
 POOL_ROWS = 1 << 16  # rows looked at
-BLOCK_ROWS = 1024
+BLOCK_ROWS = 512
 DOUBT = 30  # 10 and 100 take a tenth more steps on Fashion-MNIST, none at all a quarter
 
 
@@ -94,13 +95,13 @@ class Sample:
         squares = np.maximum(X.T @ h + (2 * shift)[:, None] * of_X + np.outer(shift**2, h.sum(axis=0)), 0)
         return np.append(squares, [self.intercept * h.sum(axis=0)], axis=0), extent
 
-    def gram(self, h: Vector, m: int) -> Matrix:
+    def gram(self, h: Vector, m: int) -> Triangle:
         """Σ_i h_i x_i x_iᵀ, from m rows where there are more."""
         n = np.count_nonzero(h)
         doubt = DOUBT / m * (1 - m / n) * float(h.sum()) if n > m else 0.0
         which, shares = drawn(h, m)
         G = self._products(which, shares, doubt, np.dtype(self.arithmetic))
-        if not np.isfinite(G).all():  # values whose squares overflow float32
+        if not G.finite:  # values whose squares overflow float32
             G = self._products(which, shares, doubt, np.dtype(float))
         return G
 
@@ -110,9 +111,9 @@ class Sample:
         return Rows(self.data.X, self.data.y).arithmetic
 
     @np.errstate(over="ignore", invalid="ignore")  # what comes of it is not finite, and seen
-    def _products(self, which: NDArray[np.int64], shares: Vector, doubt: float, T: np.dtype[Any]) -> Matrix:
+    def _products(self, which: NDArray[np.int64], shares: Vector, doubt: float, T: np.dtype[Any]) -> Triangle:
         size = self.data.n_features + 1
-        G = np.zeros((size, size))
+        G = Triangle.zeros(size)
         low, high = np.full(size, np.inf), np.full(size, -np.inf)
         for start in range(0, len(which), BLOCK_ROWS):
             part = self.rows(which[start : start + BLOCK_ROWS]).astype(T, copy=False)
@@ -120,7 +121,7 @@ class Sample:
                 np.minimum(low, part.min(axis=0), out=low)
                 np.maximum(high, part.max(axis=0), out=high)
             part *= np.sqrt(shares[start : start + BLOCK_ROWS, None]).astype(T)
-            G += part.T @ part
+            G.add(part)
         if doubt > 0:
-            G[np.diag_indices(size)] += doubt * (high - low) ** 2
+            G.set_diagonal(G.diagonal + doubt * (high - low) ** 2)
         return G

@@ -5,7 +5,11 @@
 The loss has a minimum unless there is a D with m ≥ 0 throughout and m > 0 somewhere: along it the loss falls for ever
 (Albert & Anderson 1984, "On the existence of maximum likelihood estimates in logistic regression models", for two and
 for more classes). Separation is complete where all m can be > 0 at once, quasi-complete where they cannot. Rows without
-weight do not count; scale and shift only give the same D other numbers.
+weight do not count; scale and shift only give the same D other numbers, and offsets none.
+
+A row whose target is a distribution Y_i counts as rows with labels, one for each class that Y_i gives something to,
+with that part of its weight: its loss is the sum of theirs. So there is a minimum where every row gives something to
+every class, as label smoothing does, and no complete separation where one gives to two.
 
 Complete separation is proved by a point that classifies all rows right: its margins in float64 exceed what rounding
 can have done to them (Higham 2002, "Accuracy and stability of numerical algorithms", section 3.1). Quasi-complete
@@ -19,6 +23,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,7 +36,7 @@ from softreg.objective.overlap import Near
 from softreg.objective.programme import margins, normalised, solve
 from softreg.protocols import Matrix, Separated, Separation, Vector
 
-__all__ = ["complete", "examine", "find"]
+__all__ = ["Labelled", "complete", "examine", "find"]
 
 LP_CELLS = 10**7  # rows × classes × columns up to which there is a proof of quasi-complete separation
 LP_SIZE = 300  # unknowns up to which the programme has them all: a minute at 1000, ten at 2000
@@ -48,6 +53,30 @@ Rows = NDArray[np.int64]
 Pairs = NDArray[np.bool_]  # (K, K)
 
 
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Rows of the data that have weight, with a label each; a row of several classes is there once for each of them."""
+
+    index: Rows
+    y: NDArray[Any]
+    w: Vector
+    shared: bool = False  # whether a row is there twice
+
+    @classmethod
+    def of(cls, data: Dataset, rows: Rows | None) -> Labelled | None:
+        """From some rows of the data; None where every row gives something to every class."""
+        index = np.arange(data.n_rows) if rows is None else rows
+        w = np.ones(len(index)) if data.weights is None else data.weights[index]
+        index, w = index[w > 0], w[w > 0]
+        if data.targets is None:
+            return cls(index, data.y[index], w)
+        given = data.targets[index] > 0
+        if given.all():
+            return None
+        at, y = np.nonzero(given)
+        return cls(index[at], y, w[at] * data.targets[index[at], y], len(at) > len(index))
+
+
 def find(
     data: Dataset, rows: Rows | None, theta: Vector, moved: Vector | None, intercept: bool = True
 ) -> Separation | None:
@@ -60,12 +89,15 @@ def find(
 
 def complete(data: Dataset, rows: Rows | None, theta: Matrix) -> Separation | None:
     """Return the proof that theta, [W; b], classifies every row right and not by rounding; None where it does not."""
+    at = Labelled.of(data, rows)
+    if at is None or at.shared:
+        return None
     folded = _folded(data, theta)
     unit = (data.n_features + 3) * np.finfo(float).eps  # twice γ of d products, their sum with b, and a difference
-    for which, X in _blocks(data, _weighty(data, rows)):
+    for y, X in _blocks(data, at):
         size = abs(X) @ np.abs(folded[:-1]) + np.abs(folded[-1])
-        size += size[np.arange(len(which)), data.y[which]][:, None]
-        if not (margins(X, data.y[which], folded) > unit * size + np.finfo(float).tiny).all():  # true for nan
+        size += size[np.arange(len(y)), y][:, None]
+        if not (margins(X, y, folded) > unit * size + np.finfo(float).tiny).all():  # true for nan
             return None
     return _found(data, Separated.COMPLETE, theta, ~np.eye(data.n_classes, dtype=bool))
 
@@ -81,29 +113,30 @@ def examine(
     proof = complete(data, rows, theta)
     if proof is not None:
         return proof
-    index = _weighty(data, rows)
+    at = Labelled.of(data, rows)
+    if at is None:
+        return None
     if not intercept:
-        return _suspicion(data, index, moved)
-    if len(index) * data.n_classes * data.n_features <= LP_CELLS:
-        proof, known = _quasi(data, index, theta)
+        return _suspicion(data, at, moved)
+    if len(at.y) * data.n_classes * data.n_features <= LP_CELLS:
+        proof, known = _quasi(data, at, theta)
         if known:
             return proof
-    return _suspicion(data, index, moved)
+    return _suspicion(data, at, moved)
 
 
-def _quasi(data: Dataset, index: Rows, theta: Matrix) -> tuple[Separation | None, bool]:
+def _quasi(data: Dataset, at: Labelled, theta: Matrix) -> tuple[Separation | None, bool]:
     """Return the proof or None, and whether that None is known."""
     K = data.n_classes
-    y, scale = data.y[index], np.broadcast_to(data.scale, data.n_features)
+    index, y, scale = at.index, at.y, np.broadcast_to(data.scale, data.n_features)
     X, centre, unit = normalised(dense(data.X, index))
     X[:, scale == 0] = 0.0
     if not np.isfinite(X).all():  # differences that overflow
         return None, False
     folded = _folded(data, theta)
     here = np.append(folded[:-1] * unit[:, None], folded[-1:] + centre @ folded[:-1], axis=0)
-    w = np.ones(len(index)) if data.weights is None else data.weights[index]
-    near = Near.at(X, y, here)
-    if near.proves_overlap(w):
+    near = Near.at(X, y, here, 0.0 if data.offset is None else data.offset[index])
+    if near.proves_overlap(at.w):
         return None, True
     small = near.size <= LP_SIZE
     directions = None if small else near.unmoved()
@@ -121,13 +154,13 @@ def _quasi(data: Dataset, index: Rows, theta: Matrix) -> tuple[Separation | None
     return _found(data, kind, np.append(W, [b], axis=0), apart), True
 
 
-def _suspicion(data: Dataset, index: Rows, moved: Matrix) -> Separation | None:
+def _suspicion(data: Dataset, at: Labelled, moved: Matrix) -> Separation | None:
     folded = _folded(data, moved)
     least, most = np.inf, np.full((data.n_classes, data.n_classes), -np.inf)
-    for which, X in _blocks(data, index):
-        m = margins(X, data.y[which], folded)
+    for y, X in _blocks(data, at):
+        m = margins(X, y, folded)
         least = min(least, float(m.min()))
-        np.maximum.at(most, data.y[which], np.where(m < np.inf, m, -np.inf))
+        np.maximum.at(most, y, np.where(m < np.inf, m, -np.inf))
     if not (most.max() > 0 and least >= -SUSPICIOUS * most.max()):  # true for nan
         return None
     return _found(data, Separated.SUSPECTED, moved, most > SUSPICIOUS * most.max())
@@ -137,16 +170,11 @@ def _folded(data: Dataset, theta: Matrix) -> Matrix:
     return np.append(*fold(theta[:-1], theta[-1:], data.scale, data.shift), axis=0)
 
 
-def _weighty(data: Dataset, rows: Rows | None) -> Rows:
-    index = np.arange(data.n_rows) if rows is None else rows
-    return index if data.weights is None else index[data.weights[index] > 0]
-
-
-def _blocks(data: Dataset, index: Rows) -> Iterator[tuple[Rows, Any]]:
+def _blocks(data: Dataset, at: Labelled) -> Iterator[tuple[NDArray[Any], Any]]:
     size = max(1, BLOCK_CELLS // data.n_features)
-    for start in range(0, len(index), size):
-        which = index[start : start + size]
-        yield which, products(data.X, which)
+    for start in range(0, len(at.y), size):
+        which = slice(start, start + size)
+        yield at.y[which], products(data.X, at.index[which])
 
 
 def _found(data: Dataset, kind: Separated, direction: Matrix, apart: Pairs) -> Separation:

@@ -1,10 +1,11 @@
 """The softmax-regression objective.
 
-    f(W, b) = 1/Σw Σ_i w_i [ logsumexp(z_i) − z_i[y_i] ] + l2/2 ‖W‖²,   z = (scale · X + shift) W + b
+    f(W, b) = 1/Σw Σ_i w_i [ logsumexp(z_i) − ⟨T_i, z_i⟩ ] + l2/2 ‖W‖²,   z = (scale · X + shift) W + b + offset
 
-    X (n, d)   y (n,) ints in [0, K)   w (n,)   W (d, K)   b (K,)   theta = [W; b] flat, ((d+1)·K,)
+    X (n, d)   T (n, K) rows of probabilities   w (n,)   W (d, K)   b (K,)   theta = [W; b] flat, ((d+1)·K,)
 
-The penalty leaves b alone. With p = softmax(z) and R = w/Σw (p − onehot(y)), one row each, the gradient is
+T is onehot(y) for labels; `softreg.objective.targets` has the others. The penalty leaves b alone. With p = softmax(z)
+and R = w/Σw (p − T), one row each, the gradient is
 
     ∂f/∂W = (scale · X + shift)ᵀ R + l2 W        ∂f/∂b = Σ_i R_i
 """
@@ -20,17 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.data import Dataset
-from softreg.kernels import Rows, fold, fused, logits, probabilities, sgd
-from softreg.objective import curvature, facet, intercept, preconditioner
+from softreg.kernels import Rows, fold, fused, logits
+from softreg.objective import batches, curvature, facet, intercept, preconditioner
 from softreg.objective.certificate import ClassMeans, dual_bound, mean_entropy
 from softreg.objective.penalty import L1
-from softreg.protocols import Curvature, Facet, Gap, Matrix, Point, Sweep, Vector
+from softreg.objective.targets import Linear, Offsets, Targets
+from softreg.protocols import Curvature, Facet, Gap, Matrix, Point, Preconditioner, Sweep, Vector
 
 __all__ = ["SoftmaxObjective"]
 
 MAX_BOUND_PASSES = 10
 FEW_ROWS = 1000  # a pass over fewer costs no less; nor should it matter whether rows are repeated or weighted
-SPAN_ROWS = 1 << 16  # whose probabilities are held at once
 EPSILON = float(np.finfo(float).eps)
 
 
@@ -44,6 +45,7 @@ class SoftmaxObjective:
     n_threads: int | None = None  # what the process may use when None
     precise: bool = False  # float64 arithmetic, whatever the type of X
     intercept: bool = True  # or b stays 0: whatever is told of it is 0
+    smoothing: float = 0.0  # of the labels
 
     @property
     def n_rows(self) -> int:
@@ -61,7 +63,12 @@ class SoftmaxObjective:
 
     def finer(self) -> SoftmaxObjective | None:
         """Return the same objective in float64 arithmetic; None where this is it."""
-        return None if self._arithmetic is np.float64 else replace(self, precise=True)
+        if self._arithmetic is np.float64:
+            return None
+        finer = replace(self, precise=True)
+        if "linear" in self.__dict__:
+            finer.__dict__["linear"] = self.linear
+        return finer
 
     def split(self, theta: Vector) -> tuple[Matrix, Vector]:
         """W (d, K) and b (K,) as views of theta."""
@@ -71,30 +78,38 @@ class SoftmaxObjective:
     @property
     def weight(self) -> float:
         """Σw over the rows."""
-        w = self.data.weights
-        return float(self.n_rows) if w is None else float(w.sum() if self.rows is None else w[self.rows].sum())
+        return self.kernel_rows(self.rows).weight
 
     def evaluate(self, theta: Vector) -> Point:
         """Value, loss, gradient and running counts, in one pass over X. Without any weight the loss is 0."""
-        data = self.data
+        return self._point(theta)
+
+    def _point(self, theta: Vector, *, once: bool = False, free: bool = False) -> Point:
+        """What `evaluate` returns: of rows that are seen `once`, as a batch is, or `free` of penalty and offsets."""
+        data, rows, targets = self.data, self.kernel_rows(self.rows), self.targets
         W, b = self.split(theta)
-        sums = fused(self._rows(self.rows), *fold(W, b, data.scale, data.shift), self.n_threads)
+        at = fold(W, b, data.scale, data.shift)
+        rows, l2 = (replace(rows, offset=None), 0.0) if free else (rows, self.l2)
+        sums = fused(rows, *at, self.n_threads, targets.columns if once and not targets.hard else None)
+        total, grad = sums.loss, sums.grad  # finished in place: with many classes it is what memory goes to
+        if not (once or targets.hard):
+            total += self.linear.at(*at, self._arithmetic)[0]
+            grad += self.linear.sums
 
         weight = self.weight
         share = 1 / weight if weight > 0 else 0.0
-        grad = sums.grad  # finished in place: with many classes it is what memory goes to
         grad *= share
         grad[-1] -= grad[-1].mean()  # a shift of all classes changes nothing; what is not 0 there is rounding
         for j in _spans(*W.shape):
             grad[:-1][j] *= _part(data.scale, j)
             if np.any(data.shift):
                 grad[:-1][j] += _part(data.shift, j) * grad[-1]
-            if self.l2:
-                grad[:-1][j] += self.l2 * W[j]
-        if not self.intercept:
+            if l2:
+                grad[:-1][j] += l2 * W[j]
+        if not (self.intercept or free):
             grad[-1] = 0.0
-        loss = sums.loss * share
-        penalty = self.l2 / 2 * float(np.vdot(W, W)) if self.l2 else 0.0
+        loss = total * share
+        penalty = l2 / 2 * float(np.vdot(W, W)) if l2 else 0.0
         return Point(loss + penalty, loss, grad.ravel(), sums.n_correct, weight)
 
     def sweep(
@@ -107,55 +122,22 @@ class SoftmaxObjective:
         velocity: Vector | None = None,
     ) -> Sweep:
         """Go through the rows in this order, a step for each batch; see `StochasticObjective`."""
-        data, theta = self.data, theta.copy()
         velocity = None if velocity is None else velocity.copy()
-        W, b = self.split(theta)
-        index = order if self.rows is None else self.rows[order]
-        mean_weight = self.weight / self.n_rows
-        figures = sgd(
-            self._rows(index),
-            W,
-            b,
-            data.scale,
-            data.shift,
-            batch=batch_size,
-            rate=learning_rate,
-            mean_weight=mean_weight,
-            l2=self.l2,
-            momentum=momentum,
-            velocity=None if velocity is None else self.split(velocity),
-            intercept=self.intercept,
-        )
-        if figures is not None:
-            loss, n_correct, weight, penalty = figures
-            return Sweep(theta, (loss + penalty) / weight, loss / weight, n_correct, weight, velocity)
-        value = loss = n_correct = weight = 0.0
-        for start in range(0, len(order), batch_size):
-            point = self.restrict(order[start : start + batch_size]).evaluate(theta)
-            if velocity is None:
-                theta -= learning_rate * point.weight / (batch_size * mean_weight) * point.grad
-            else:
-                velocity *= momentum
-                velocity += point.weight / (batch_size * mean_weight) * point.grad
-                theta -= learning_rate * velocity
-            value += point.weight * point.value
-            loss += point.weight * point.loss
-            n_correct += point.n_correct
-            weight += point.weight
-        return Sweep(theta, value / weight, loss / weight, n_correct, weight, velocity)
+        return batches.sweep(self, theta.copy(), order, batch_size, learning_rate, momentum, velocity)
 
-    def preconditioner(self, theta: Vector, *, coarse: bool) -> Callable[[Vector], Vector]:
+    def batch(self, rows: NDArray[np.int64], theta: Vector) -> Point:
+        """Evaluate on these rows of its own, this once."""
+        return self.restrict(rows)._point(theta, once=True)
+
+    def preconditioner(self, theta: Vector, *, coarse: bool) -> Preconditioner:
         """Return v ↦ M⁻¹ v; see `softreg.objective.preconditioner`."""
-        W, b = self.split(theta)
-        solve = preconditioner.make(
-            self.data, self.rows, W, b, self.l2, coarse=coarse, n_threads=self.n_threads, intercept=self.intercept
-        )
-        return solve if self.intercept else lambda v: np.append(solve(v)[: -len(b)], np.zeros(len(b)))
+        at = self.split(theta)
+        return preconditioner.make(self.data, self.rows, *at, self.l2, coarse, self.n_threads, self.intercept)
 
     def curvature(self, theta: Vector, share: float = 1.0) -> Curvature:
         """Return the Hessian at theta as a product; see `softreg.objective.curvature`."""
         return curvature.products(
-            self._rows(self.rows),
+            self.kernel_rows(self.rows),
             self.data,
             *self.split(theta),
             self.l2,
@@ -182,7 +164,7 @@ class SoftmaxObjective:
 
     def hessian(self, theta: Vector) -> Matrix:
         """Return the Hessian at theta, (size, size)."""
-        rows, at = self._rows(self.rows), self.split(theta)
+        rows, at = self.kernel_rows(self.rows), self.split(theta)
         return curvature.dense(rows, self.data, *at, self.l2, self.weight, self.n_threads, self.intercept)
 
     def gap(self, theta: Vector, point: Point, wanted: float, solve: Callable[[Vector], Vector]) -> Gap:
@@ -204,7 +186,7 @@ class SoftmaxObjective:
                 passes += 2
             W, b = self.split(theta)
             G = grad_W - self.l2 * W
-            entropy, terms = mean_entropy(at.loss, G, s, W, b)
+            entropy, terms = mean_entropy(at.loss, G, s, W, b, self.offsets.excess)
             bound = max(point.value - dual_bound(entropy, G, s, self.means, self.l2), 0.0)
             bound = min(bound + self.allowance(theta, point.value, terms), point.value)  # the optimum is at least 0
             slow = not bound < 0.9 * best
@@ -223,12 +205,17 @@ class SoftmaxObjective:
         """
         W, b = self.split(theta)
         means = np.abs(self.means.xy) / np.maximum(self.means.y, EPSILON)
-        largest = float(np.abs(b).max() + (means.max(axis=1) @ np.abs(W)).max())
-        return self.rounding * max(abs(value), terms, 4 * largest / math.sqrt(max(self.n_rows, 1)))
+        largest = float(np.abs(b).max() + (means.max(axis=1) @ np.abs(W)).max()) + self.offsets.largest
+        rounded, terms = 0.0, max(abs(value), terms)
+        if not self.targets.hard:
+            at = fold(W, b, self.data.scale, self.data.shift)
+            linear, rounded = (v / (self.weight or 1.0) for v in self.linear.at(*at, self._arithmetic))
+            terms += abs(linear)  # the labels' loss is as much more
+        return rounded + self.rounding * max(terms, 4 * largest / math.sqrt(max(self.n_rows, 1)))
 
     def balanced(self, theta: Vector, s: Vector, solve: Callable[[Vector], Vector]) -> tuple[Vector, float]:
         """Return theta with less of s, the intercept's gradient, and the passes that it took."""
-        data, rows = self.data, self._rows(self.rows)
+        data, rows = self.data, self.kernel_rows(self.rows)
         W, b = self.split(theta)
         if len(rows) * len(b) * np.dtype(rows.arithmetic).itemsize <= curvature.CACHE_BYTES:
             z = logits(rows, *fold(W, b, data.scale, data.shift), self.n_threads)
@@ -243,30 +230,31 @@ class SoftmaxObjective:
         self.split(only_s)[1][...] = s
         return theta - solve(only_s), 0.0
 
-    def label_probabilities(self, theta: Vector) -> tuple[Vector, Vector]:
-        """Return what each row gives its label, and the rows' weights over their sum: half a pass."""
-        data, rows = self.data, self._rows(self.rows)
-        index = np.arange(data.n_rows) if self.rows is None else self.rows
-        at = fold(*self.split(theta), data.scale, data.shift)
-        p = np.empty(len(index))
-        for start in range(0, len(index), SPAN_ROWS):
-            part = index[start : start + SPAN_ROWS]
-            probs = probabilities(replace(rows, index=part), *at, self.n_threads)
-            p[start : start + SPAN_ROWS] = probs[data.y[part], np.arange(len(part))]
-        w = np.ones(len(index)) if data.weights is None else data.weights[index]
-        return p, w / self.weight
+    @property
+    def targets(self) -> Targets:
+        """What the rows' probabilities should be."""
+        return Targets(self.data, self.kernel_rows(self.rows), self.smoothing)
+
+    @functools.cached_property
+    def linear(self) -> Linear:
+        """What other targets than labels add to the sum of losses."""
+        return self.targets.linear(self.n_threads)
 
     @functools.cached_property
     def means(self) -> ClassMeans:
         """What the certificate needs to know of the data: two passes, once."""
         K = self.data.n_classes
         theta = np.zeros(self.size)
-        plain = replace(self, l2=0.0, intercept=True)
-        uniform = self.split(plain.evaluate(theta).grad)
+        uniform = self.split(self._point(theta, free=True).grad)
         theta[-1] = 1.0
-        tilted = self.split(plain.evaluate(theta).grad)
+        tilted = self.split(self._point(theta, free=True).grad)
         tilt = np.exp(theta[-K:]) / np.exp(theta[-K:]).sum()
-        return ClassMeans.of(uniform[0], tilted[0], tilt, 1 / K - uniform[1])
+        return ClassMeans.of(uniform[0], tilted[0], tilt, 1 / K - uniform[1], self.offsets.means)
+
+    @functools.cached_property
+    def offsets(self) -> Offsets:
+        """What the certificate needs to know of the offsets."""
+        return self.targets.offsets()
 
     @property
     def precision(self) -> float:
@@ -284,10 +272,11 @@ class SoftmaxObjective:
 
     @property
     def _arithmetic(self) -> type[np.float32] | type[np.float64]:
-        return self._rows(None).arithmetic
+        return self.kernel_rows(None).arithmetic
 
-    def _rows(self, index: NDArray[np.int64] | None) -> Rows:
-        return Rows(self.data.X, self.data.y, self.data.weights, index, self.precise)
+    def kernel_rows(self, index: NDArray[np.int64] | None) -> Rows:
+        """Return these rows of the data as the kernels take them; all where there is no index."""
+        return Rows(self.data.X, self.data.y, self.data.weights, index, self.precise, self.data.offset)
 
 
 def _part(v: float | Vector, j: slice) -> float | Matrix:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from softreg.protocols import PreconditionedObjective, Vector
+from softreg.protocols import PreconditionedObjective, Preconditioner, Vector
 from softreg.solvers.checks import steps, whole
 from softreg.solvers.search import Blind, backtrack
 from softreg.solvers.state import PointState
@@ -31,7 +31,7 @@ Pair = tuple[Vector, Vector, float, float]  # s, y, sᵀy, yᵀM⁻¹y
 class LBFGSState(PointState):
     """Theta, what is known there, and the curvature seen on the way."""
 
-    solve: Callable[[Vector], Vector]  # v ↦ M⁻¹ v
+    solve: Preconditioner
     steps: int = 0
     passes: float = 1.0
     pairs: tuple[Pair, ...] = field(default=(), repr=False)
@@ -81,6 +81,7 @@ class LBFGS:
         """Return the state one step down, or None where no lower point can be told from this one."""
         solve, pairs, at = state.solve, state.pairs, (state.theta, state.point)
         if state.steps in self.refresh:
+            solve.let_go()  # two at a time would take most of a fit's memory
             solve = objective.preconditioner(state.theta, coarse=False)
             if pairs:
                 s, y, sy, _ = pairs[-1]  # of the others none is asked for γ again

@@ -17,7 +17,7 @@ from typing import ClassVar
 import numpy as np
 
 from softreg.errors import SettingError
-from softreg.protocols import HessianObjective, Matrix, Vector
+from softreg.protocols import HessianObjective, Matrix, Preconditioner, Vector
 from softreg.solvers.checks import real, steps, whole
 from softreg.solvers.search import Blind, backtrack
 from softreg.solvers.state import PointState
@@ -33,7 +33,7 @@ Solve = Callable[[Vector], Vector]
 class NewtonState(PointState):
     """Theta, what is known there, and how the next step is to be found."""
 
-    solve: Solve | None = None  # v ↦ M⁻¹ v; None where the Hessian itself is solved with
+    solve: Preconditioner | None = None  # None where the Hessian itself is solved with
     share: float = 1.0
     steps: int = 0
     passes: float = 1.0
@@ -106,6 +106,7 @@ class Newton:
             direction, passes = _solved(objective.hessian(state.theta), -grad), objective.hessian_passes
         else:
             if state.steps in self.refresh:
+                solve.let_go()
                 solve = objective.preconditioner(state.theta, coarse=False)
             curvature = objective.curvature(state.theta, state.share)
             direction, products = _conjugate_gradients(curvature.product, -grad, solve, self.accuracy, self.inner)
