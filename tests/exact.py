@@ -7,6 +7,7 @@ from typing import Any
 
 import mpmath
 
+from problems import plain
 from softreg import Dataset
 
 __all__ = ["optimum"]
@@ -21,7 +22,7 @@ def optimum(
     With an L1 penalty, `signs` are those of W: that they are the optimum's is proved by the gradient there.
     """
     n, d, K = data.n_rows, data.n_features, data.n_classes
-    X = (data.scale * data.X.astype(float) + data.shift).tolist()
+    X = plain(data).tolist()
     w = [1.0] * n if data.weights is None else data.weights.tolist()
     offsets = [[0.0] * K] * n if data.offset is None else data.offset.tolist()
     with mpmath.workdps(40):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from problems import dataset, in_float64, logits, objectives, some_rows
+from problems import dataset, in_float64, logits, objectives, plain, some_rows
 from softreg import Dataset
 from softreg.kernels import classes, minibatches
 from softreg.objective import SoftmaxObjective
@@ -51,7 +51,7 @@ def test_gradient_and_curvature_are_those_of_automatic_differentiation(data: Dat
     torch = pytest.importorskip("torch", reason="torch is not installed")
     objective = SoftmaxObjective(data, l2)
     theta, v = point(objective), point(objective, 1)
-    X = torch.tensor(data.scale * data.X.astype(float) + data.shift)
+    X = torch.tensor(plain(data))
     offset = torch.tensor(np.zeros(data.n_classes) if data.offset is None else data.offset)
     wanted = torch.tensor(data.y.astype(np.int64) if data.targets is None else data.targets)
     w = torch.tensor(np.ones(data.n_rows) if data.weights is None else data.weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from problems import dataset, offsets, soft
+from problems import STORAGES, dataset, offsets, soft
 from softreg import LBFGS, SGD, Dataset, Newton, Settings, Solution, Status, fit
 from softreg.errors import FitInterrupted
 from softreg.objective import programme, separation
@@ -95,6 +96,18 @@ def test_a_fit_tells_how_its_classes_are_separated(
     assert m.min() > -1e-9
     assert m.max() > 1e-3
     assert abs(found.direction).max() == 1
+
+
+@pytest.mark.parametrize("storage", ["csr", "device"])
+@pytest.mark.parametrize("solver", SOLVERS, ids=["lbfgs", "newton", "newton by products"])
+@pytest.mark.parametrize(("data", "kind", "apart"), CASES)
+def test_every_storage_of_x_tells_the_same(
+    data: Dataset, kind: Separated | None, apart: Any, solver: Any, storage: str
+) -> None:
+    solution, found = solved(replace(data, X=STORAGES[storage](data.X)), Settings(solver))
+    assert (solution.status is Status.SEPARABLE) == (kind is not None)
+    if kind is not None:
+        assert (found.kind, pairs(data, found)) == (kind, apart)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "float16", "float32", "int64"])

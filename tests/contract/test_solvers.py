@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from problems import SOLVERS, dataset
+from problems import SOLVERS, STORAGES, dataset
 from softreg import LBFGS, Dataset, Newton, Status
 from softreg.errors import FitError, SettingError
 from softreg.objective import SoftmaxObjective
@@ -18,9 +18,10 @@ def problem(**fields: Any) -> SoftmaxObjective:
     return SoftmaxObjective(dataset(1, **fields), 0.01)
 
 
+@pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_it_goes_downhill_and_leaves_the_start_alone(solver: Any) -> None:
-    objective = problem()
+def test_it_goes_downhill_and_leaves_the_start_alone(solver: Any, storage: str) -> None:
+    objective = problem(storage=storage)
     start = np.zeros(objective.size)
     solution = minimise(objective, solver, start, max_steps=20)
     assert objective.evaluate(solution.theta).value < objective.evaluate(start).value
@@ -29,9 +30,10 @@ def test_it_goes_downhill_and_leaves_the_start_alone(solver: Any) -> None:
     assert solution.gap == np.inf, "no certificate was asked for"
 
 
+@pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_the_same_seed_gives_the_same_bits(solver: Any) -> None:
-    objective = problem()
+def test_the_same_seed_gives_the_same_bits(solver: Any, storage: str) -> None:
+    objective = problem(storage=storage)
     first, second = (minimise(objective, solver, np.zeros(objective.size), max_steps=3) for _ in range(2))
     assert first.theta.tobytes() == second.theta.tobytes()
     assert first.history["value"].tobytes() == second.history["value"].tobytes()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from problems import dataset
+from problems import STORAGES, dataset
 from softreg import LBFGS, Dataset, Settings, Status, fit
 from softreg.objective import SoftmaxObjective
 from softreg.objective import preconditioner as preconditioners
@@ -88,13 +88,14 @@ def test_without_a_penalty_they_reach_the_optimum_too(mean: float) -> None:
 @pytest.mark.parametrize("most", [preconditioners.MAX_BYTES, 0])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n", [200, preconditioners.MIN_ROWS + 100])
+@pytest.mark.parametrize("storage", STORAGES)
 def test_without_a_penalty_other_units_give_the_same_bits(
-    n: int, dtype: str, most: int, monkeypatch: pytest.MonkeyPatch
+    storage: str, n: int, dtype: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preconditioners, "MAX_BYTES", most)
     data = dataset(1, n=n, dtype=dtype)
     sizes = 2.0 ** np.array([-40, 30, 0, 12, -25, 40])  # powers of 2: nothing is rounded
-    other = Dataset(data.X * sizes.astype(dtype), data.y, data.classes)
+    data, other = (Dataset(STORAGES[storage](X), data.y, data.classes) for X in (data.X, data.X * sizes.astype(dtype)))
     ours, theirs = (minimise(f, LBFGS(), np.zeros(f.size), max_steps=60) for f in map(SoftmaxObjective, (data, other)))
     assert ours.history["value"].tobytes() == theirs.history["value"].tobytes()
     stretch = np.append(sizes, 1.0).repeat(data.n_classes)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from problems import SOLVERS
+from problems import SOLVERS, STORAGES
 from softreg import LBFGS, SGD, Dataset, Settings, Status, fit
 from softreg.errors import DataError, FitError, MagnitudeError
 from softreg.model.overflow import largest
@@ -35,6 +36,14 @@ def test_the_column_and_its_magnitude_are_named(solver: Any, size: float, dtype:
     assert isinstance(caught.value, DataError)
     assert (caught.value.column, caught.value.name) == (2, "income")
     assert caught.value.magnitude == pytest.approx(size)
+
+
+@pytest.mark.parametrize("storage", ["csr", "device"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_they_are_named_in_every_storage(solver: Any, storage: str) -> None:
+    data = overflowing(1e300, feature_names=["age", "height", "income", "sex"])
+    with pytest.raises(MagnitudeError, match=r"column 2 \('income'\) holds values up to [13]e\+\d+ .*scale="):
+        fit(replace(data, X=STORAGES[storage](data.X)), Settings(solver, C=1.0))
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from softreg.arrays import admitted, as_rows, dtype_name, is_sparse, kind, non_finite
 from softreg.data.targets import checked, floats, near_one, row_sums
 from softreg.errors import DataError, LabelError, ShapeError
 
 __all__ = ["Dataset", "check_finite"]
-
-_FINITE_BLOCK = 4096  # rows looked at together for nan and inf: no mask of the whole of X
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,7 +59,7 @@ class Dataset:
     (array([0, 1, 0], dtype=int32), array(['cat', 'dog'], dtype='<U3'))
     """
 
-    X: NDArray[Any]
+    X: Any  # of the type and storage that came
     y: NDArray[Any]  # int32, whatever type of integers was given
     classes: NDArray[Any]
     scale: float | NDArray[np.float64] = 1.0
@@ -75,13 +74,13 @@ class Dataset:
         def put(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
-        X = np.asarray(self.X)
+        X = admitted(self.X)
         if X.ndim == 3:
             put("image_shape", X.shape[1:])
-            X = X.reshape(len(X), X.shape[1] * X.shape[2])
+            X = as_rows(X)
         if X.ndim != 2:
             raise ShapeError("X", X.shape, "(rows, features), or (rows, height, width) for images")
-        if X.dtype.kind not in "buif" and X.dtype.name != "bfloat16":
+        if kind(X) not in "buif":
             raise DataError(f"X has dtype {X.dtype}; expected numbers: encode text and categories as columns first")
         n, d = X.shape
         if d == 0:
@@ -145,7 +144,7 @@ class Dataset:
             check_finite(self.offset, "offset")
 
     @classmethod
-    def from_labels(cls, X: ArrayLike, labels: ArrayLike, **fields: Any) -> Dataset:
+    def from_labels(cls, X: Any, labels: ArrayLike, **fields: Any) -> Dataset:
         """Make a Dataset from labels of any kind; the classes are the sorted labels unless `classes` is given.
 
         Raises
@@ -160,7 +159,7 @@ class Dataset:
             raise ShapeError("labels", labels.shape, "(n,): one for each row of X")
         if "classes" not in fields:
             classes, codes = np.unique(labels, return_inverse=True)
-            return cls(np.asarray(X), codes, classes, **fields)
+            return cls(X, codes, classes, **fields)
         classes = _plain(fields.pop("classes"))
         if classes.ndim != 1 or len(classes) < 2:
             raise LabelError(f"classes are {classes.tolist()!r}; expected a list of at least two")
@@ -173,10 +172,10 @@ class Dataset:
                 f"{len(unknown)} labels are not among the classes; "
                 f"the first is {labels[unknown[0]].item()!r} in row {unknown[0]}"
             )
-        return cls(np.asarray(X), codes, classes, **fields)
+        return cls(X, codes, classes, **fields)
 
     @classmethod
-    def from_targets(cls, X: ArrayLike, Y: ArrayLike, classes: ArrayLike | None = None, **fields: Any) -> Dataset:
+    def from_targets(cls, X: Any, Y: ArrayLike, classes: ArrayLike | None = None, **fields: Any) -> Dataset:
         """Make a Dataset from rows of probabilities, or of counts: one number for each class.
 
         A row is divided by its sum, which becomes a factor of its weight: three votes of four for a class are as four
@@ -207,13 +206,15 @@ class Dataset:
         (array([[0.75, 0.25, 0.  ],
                [0.  , 0.5 , 0.5 ]]), array([4., 2.]), array([0, 1], dtype=int32))
         """
-        X, given = np.asarray(X), np.asarray(Y)
+        X, given = admitted(X), np.asarray(Y)
         if given.ndim != 2:
             raise ShapeError("targets", given.shape, "(n, K): a number for each row of X and each class")
         if given.shape[1] < 2:
             raise ShapeError("targets", given.shape, "(n, K): a column for each of at least two classes")
         K = given.shape[1] if classes is None else len(_plain(classes))
-        table = floats(given, "targets", (len(X) if X.ndim else 0, K), "a row for each of X, a column for each class")
+        table = floats(
+            given, "targets", (X.shape[0] if X.ndim else 0, K), "a row for each of X, a column for each class"
+        )
         sums = row_sums(table)
         as_given = near_one(sums, given.dtype)
         if not as_given.all():
@@ -260,7 +261,8 @@ class Dataset:
         return len(self.classes)
 
     def __repr__(self) -> str:
-        return f"Dataset({self.n_rows} rows, {self.n_features} features, {self.n_classes} classes, {self.X.dtype})"
+        kept = dtype_name(self.X.dtype) + (" CSR" if is_sparse(self.X) else "")
+        return f"Dataset({self.n_rows} rows, {self.n_features} features, {self.n_classes} classes, {kept})"
 
 
 def _plain(labels: ArrayLike) -> NDArray[Any]:
@@ -269,15 +271,12 @@ def _plain(labels: ArrayLike) -> NDArray[Any]:
     return labels.astype(str) if labels.dtype.kind == "O" and all(isinstance(v, str) for v in labels) else labels
 
 
-def check_finite(X: NDArray[Any], name: str = "X") -> None:
-    """Raise DataError with the place of the first nan or infinity in an array of rows; look at a block at a time."""
-    if X.dtype.kind in "bui":
-        return
-    for start in range(0, len(X), _FINITE_BLOCK):
-        bad = np.argwhere(~np.isfinite(X[start : start + _FINITE_BLOCK]))
-        if len(bad):
-            row, *column = (int(i) for i in bad[0])
-            raise DataError(
-                f"{name} holds nan or infinite values; the first is {X[start + row, *column]} in row {start + row}, "
-                f"column {', '.join(map(str, column))}: fill them in or leave those rows out"
-            )
+def check_finite(X: Any, name: str = "X") -> None:
+    """Raise DataError with the place of the first nan or infinity in an array of rows."""
+    found = non_finite(X)
+    if found is not None:
+        value, (row, *column) = found
+        raise DataError(
+            f"{name} holds nan or infinite values; the first is {value} in row {row}, "
+            f"column {', '.join(map(str, column))}: fill them in or leave those rows out"
+        )

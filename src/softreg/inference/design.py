@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from softreg.arrays import admitted, dense
 from softreg.data import Dataset
 from softreg.errors import InferenceError, SettingError, ShapeError, SingularInformationError
 from softreg.model import Model
@@ -112,7 +113,7 @@ class Design:
         for rows in _spans(data, columns):
             w = np.ones(rows.stop - rows.start) if data.weights is None else data.weights[rows]
             has = w > 0
-            yield Block(self.standardised(data.X[rows][has]), data.y[rows][has], w[has])
+            yield Block(self.standardised(dense(data.X, rows)[has]), data.y[rows][has], w[has])
 
     def check_rank(self) -> None:
         """Raise SingularInformationError where columns are constant or linearly dependent, and no penalty chooses."""
@@ -163,10 +164,10 @@ def design(model: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | No
     columns = getattr(X, "columns", None)
     weights = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
     fields = {"classes": model.classes, "scale": model.scale, "shift": model.shift, "weights": weights}
-    X = np.asarray(X)
-    if X.ndim not in (2, 3) or math.prod(X.shape[1:]) != model.n_features:
-        raise ShapeError("X", X.shape, f"(rows, {model.n_features}): the model has {model.n_features} features")
-    data = Dataset.from_labels(X, y, **fields)
+    rows = admitted(X)
+    if rows.ndim not in (2, 3) or math.prod(rows.shape[1:]) != model.n_features:
+        raise ShapeError("X", rows.shape, f"(rows, {model.n_features}): the model has {model.n_features} features")
+    data = Dataset.from_labels(rows, y, **fields)
     intercept = bool(model.settings.get("fit_intercept", True)) or bool(np.ptp(model.b))
     wanted = MATRICES * 8 * ((data.n_features + intercept) * data.n_classes) ** 2
     if wanted > max_bytes:
@@ -215,7 +216,7 @@ def _columns(data: Dataset, *, intercept: bool) -> tuple[Vector, Vector, Vector]
     def rows() -> Iterator[tuple[Vector, Vector]]:
         for span in _spans(data, d):
             w = np.ones(span.stop - span.start) if data.weights is None else data.weights[span]
-            yield data.scale * data.X[span].astype(float) + data.shift, w
+            yield data.scale * dense(data.X, span).astype(float) + data.shift, w
 
     largest = np.zeros(d)
     for x, w in rows():

@@ -16,6 +16,7 @@ import numpy as np
 import scipy.special
 from numpy.typing import ArrayLike, NDArray
 
+from softreg.arrays import dense
 from softreg.errors import DataError, SettingError, ShapeError
 from softreg.inference.design import MAX_BYTES, Block, Design, design
 from softreg.inference.information import probabilities
@@ -26,6 +27,7 @@ from softreg.kernels import one_blas_thread
 
 __all__ = ["MarginalEffects", "marginal_effects"]
 
+BLOCK_ROWS = 4096
 PLACES = ("overall", "mean", "zero")
 WHERE = {"overall": "averaged over the rows", "mean": "at the mean of the rows", "zero": "where all columns are 0"}
 
@@ -272,5 +274,6 @@ def _which(rows: Design, columns: Sequence[str | int] | None) -> list[int]:
 
 
 def _is_binary(rows: Design, j: int) -> bool:
-    column = rows.data.X[:, j]
-    return bool(((column == 0) | (column == 1)).all())
+    X = rows.data.X
+    parts = (dense(X, slice(start, start + BLOCK_ROWS))[:, j] for start in range(0, X.shape[0], BLOCK_ROWS))
+    return all(bool(((part == 0) | (part == 1)).all()) for part in parts)

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softreg.arrays import dtype_name, is_sparse
+
 __all__ = ["TILES", "Rows", "arithmetic", "chunks", "fold"]
 
 MAX_CHUNKS = 16
@@ -28,7 +30,7 @@ _SAME_BYTES = {"bool": "uint8", "bfloat16": "uint16"}  # and what they read unde
 class Rows:
     """Rows of X, in the order of `index` where there is one, with their labels and weights."""
 
-    X: NDArray[Any]  # (n, d)
+    X: Any  # (n, d), of any storage
     y: NDArray[np.int32]  # (n,), of all of X
     weights: NDArray[np.float64] | None = None  # as y
     index: NDArray[np.int64] | None = None
@@ -36,7 +38,7 @@ class Rows:
     offset: NDArray[Any] | None = None  # (n, K), as y: added to the logits
 
     def __len__(self) -> int:
-        return len(self.X) if self.index is None else len(self.index)
+        return int(self.X.shape[0]) if self.index is None else len(self.index)
 
     @property
     def weight(self) -> float:
@@ -47,7 +49,7 @@ class Rows:
     @property
     def arithmetic(self) -> type[np.float32] | type[np.float64]:
         """Type of the arithmetic inside a block."""
-        return np.float64 if self.precise else arithmetic(self.X.dtype)
+        return np.float64 if self.precise or is_sparse(self.X) else arithmetic(self.X.dtype)
 
     @property
     def in_place(self) -> bool:
@@ -74,13 +76,13 @@ class Rows:
         return Rows(self.X[which].astype(self.arithmetic), self.y[which], weights), 0, end - begin
 
 
-def arithmetic(dtype: np.dtype[Any]) -> type[np.float32] | type[np.float64]:
+def arithmetic(dtype: Any) -> type[np.float32] | type[np.float64]:
     """Type of the arithmetic inside a block: float32 where it holds every value of X exactly, else float64.
 
     >>> arithmetic(np.dtype("uint8")).__name__, arithmetic(np.dtype("int64")).__name__
     ('float32', 'float64')
     """
-    return np.float32 if dtype.name in _SINGLE else np.float64
+    return np.float32 if dtype_name(dtype) in _SINGLE else np.float64
 
 
 def fold(

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from softreg.arrays import admitted, as_rows, kind
 from softreg.data import Dataset
 from softreg.data.targets import floats
 from softreg.errors import DataError, SettingError, ShapeError
@@ -122,7 +123,7 @@ class Model:
         """Number of classes."""
         return len(self.classes)
 
-    def predict(self, X: ArrayLike, offset: Offset = None) -> NDArray[Any]:
+    def predict(self, X: Any, offset: Offset = None) -> NDArray[Any]:
         """Most likely class of each row.
 
         Parameters
@@ -150,15 +151,15 @@ class Model:
         """
         return self.classes[self._largest(self._rows(X), 1, offset)[0][:, 0]]
 
-    def logits(self, X: ArrayLike, offset: Offset = None) -> NDArray[np.float64]:
+    def logits(self, X: Any, offset: Offset = None) -> NDArray[np.float64]:
         """Logits of each class for each row: (n, K). Raises what `predict` raises."""
         return self._all_classes(X, offset, lambda z, n: None)
 
-    def predict_proba(self, X: ArrayLike, offset: Offset = None) -> NDArray[np.float64]:
+    def predict_proba(self, X: Any, offset: Offset = None) -> NDArray[np.float64]:
         """Probability of each class for each row: (n, K), rows that sum to 1. Raises what `predict` raises."""
         return self._all_classes(X, offset, native.softmax)
 
-    def predict_log_proba(self, X: ArrayLike, offset: Offset = None) -> NDArray[np.float64]:
+    def predict_log_proba(self, X: Any, offset: Offset = None) -> NDArray[np.float64]:
         """Logarithm of `predict_proba`, finite and right where that underflows or rounds to 1.
 
         It is as precise as the logits: to about 1e-6 of a row's largest logit where float32, which holds X's type
@@ -174,7 +175,7 @@ class Model:
         """
         return self._all_classes(X, offset, native.log_softmax)
 
-    def predict_topk(self, X: ArrayLike, k: int, offset: Offset = None) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    def predict_topk(self, X: Any, k: int, offset: Offset = None) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """Return the k most likely classes of each row and their probabilities, (n, k) each, the likeliest first.
 
         Nothing of the size of all classes times all rows is made. Raises what `predict` raises, and SettingError
@@ -236,21 +237,19 @@ class Model:
 
         return storage.load(path)
 
-    def _rows(self, X: ArrayLike) -> NDArray[Any]:
-        X = np.asarray(X)
-        if X.ndim == 3:
-            X = X.reshape(len(X), X.shape[1] * X.shape[2])
+    def _rows(self, X: Any) -> Any:
+        X = as_rows(admitted(X))
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise ShapeError("X", X.shape, f"(rows, {self.n_features}): the model has {self.n_features} features")
-        if X.dtype.kind not in "buif" and X.dtype.name != "bfloat16":
+        if kind(X) not in "buif":
             raise DataError(f"X has dtype {X.dtype}; expected numbers")
         return X
 
     def _largest(
-        self, X: NDArray[Any], k: int, offset: Offset, first: Transform | None = None
+        self, X: Any, k: int, offset: Offset, first: Transform | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Codes of the k largest logits of each row, and themselves, or what `first` makes of them."""
-        codes, values = np.empty((len(X), k), np.int64), np.empty((len(X), k))
+        codes, values = np.empty((X.shape[0], k), np.int64), np.empty((X.shape[0], k))
 
         def largest(rows: slice, z: NDArray[Any]) -> None:
             if first is not None:
@@ -263,9 +262,9 @@ class Model:
         self._with_logits(X, offset, largest)
         return codes, values
 
-    def _all_classes(self, X: ArrayLike, offset: Offset, transform: Transform) -> NDArray[np.float64]:
+    def _all_classes(self, X: Any, offset: Offset, transform: Transform) -> NDArray[np.float64]:
         X = self._rows(X)
-        result = np.empty((len(X), self.n_classes))
+        result = np.empty((X.shape[0], self.n_classes))
 
         def write(rows: slice, z: NDArray[Any]) -> None:
             z = in_float64(z)
@@ -276,9 +275,9 @@ class Model:
         self._with_logits(X, offset, write)
         return result
 
-    def _with_logits(self, X: NDArray[Any], offset: Offset, use: Callable[[slice, NDArray[Any]], object]) -> None:
+    def _with_logits(self, X: Any, offset: Offset, use: Callable[[slice, NDArray[Any]], object]) -> None:
         if offset is not None:
-            offset = floats(offset, "offset", (len(X), self.n_classes), "a logit for each row and class")
+            offset = floats(offset, "offset", (X.shape[0], self.n_classes), "a logit for each row and class")
 
         def checked(rows: slice, z: NDArray[Any]) -> None:
             if not np.isfinite(z).all():
@@ -288,7 +287,7 @@ class Model:
                 )
             use(rows, z)
 
-        with one_blas_thread() if len(X) > FEW_ROWS else contextlib.nullcontext():
+        with one_blas_thread() if X.shape[0] > FEW_ROWS else contextlib.nullcontext():
             with_logits(X, *fold(self.W, self.b, self.scale, self.shift), checked, offset=offset)
 
     def __repr__(self) -> str:

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from softreg.arrays import dense
 from softreg.data import Dataset
 from softreg.errors import FitError, MagnitudeError
-from softreg.kernels import arithmetic
+from softreg.kernels import Rows
 from softreg.objective import SoftmaxObjective
 from softreg.protocols import Vector
 from softreg.solvers import Solution, Status
 
 __all__ = ["Largest", "explain", "largest"]
 
-BLOCK_ROWS = 4096
+BLOCK_CELLS = 1 << 22  # of X, widened at once
 LARGE = 100  # a learning rate made for values near 1 may be too high from here on
 
 
@@ -38,10 +39,10 @@ class Largest:
 
 def largest(data: Dataset) -> Largest:
     """Return the column of the largest magnitude; one pass over X."""
-    most = np.zeros(data.n_features)
+    most, size = np.zeros(data.n_features), max(1, BLOCK_CELLS // data.n_features)
     with np.errstate(over="ignore"):
-        for start in range(0, data.n_rows, BLOCK_ROWS):
-            block = data.X[start : start + BLOCK_ROWS].astype(float)
+        for start in range(0, data.n_rows, size):
+            block = dense(data.X, slice(start, start + size)).astype(float)
             np.maximum(most, np.abs(block).max(axis=0), out=most)
             np.maximum(most, np.abs(data.scale * block + data.shift).max(axis=0), out=most)
     column = int(most.argmax())
@@ -61,7 +62,7 @@ def explain(objective: SoftmaxObjective, start: Vector, solution: Solution) -> N
     """
     if solution.status is Status.NON_FINITE:
         found = largest(objective.data)
-        if found.magnitude > math.sqrt(np.finfo(arithmetic(objective.data.X.dtype)).max):
+        if found.magnitude > math.sqrt(np.finfo(_arithmetic(objective.data)).max):
             raise _error(objective.data, found)
         try:
             solution.require_finite()
@@ -76,8 +77,12 @@ def explain(objective: SoftmaxObjective, start: Vector, solution: Solution) -> N
 
 
 def _error(data: Dataset, found: Largest) -> MagnitudeError:
-    T = arithmetic(data.X.dtype)
+    T = _arithmetic(data)
     remedy = "scale them, as with Dataset(…, scale=…), which takes a factor for each column"
     if T is np.float32:
         remedy += ", and give X as float64"
     return MagnitudeError(found.column, found.name, found.magnitude, f"{found}, whose products overflow: {remedy}")
+
+
+def _arithmetic(data: Dataset) -> type[np.float32] | type[np.float64]:
+    return Rows(data.X, data.y).arithmetic

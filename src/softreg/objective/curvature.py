@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from softreg.arrays import dense as dense_rows
 from softreg.data import Dataset
 from softreg.kernels import Rows, curvature, fold, probabilities
 from softreg.objective.sample import drawn
@@ -79,7 +80,7 @@ def _evenly(rows: Rows, m: int) -> Rows:
     """Every n/m-th row, weighted for those between."""
     index = np.arange(len(rows)) if rows.index is None else rows.index
     part = index[(np.arange(m) + 0.5).astype(np.int64) * len(index) // m]
-    weights = np.zeros(len(rows.X))
+    weights = np.zeros(len(rows.y))
     w = np.ones(len(part)) if rows.weights is None else rows.weights[part]
     total = len(index) if rows.weights is None else rows.weights[index].sum()
     weights[part] = w * total / max(w.sum(), np.finfo(float).tiny)
@@ -94,7 +95,7 @@ def _drawn(rows: Rows, probs: NDArray[np.floating], m: int) -> tuple[Rows, NDArr
     which, shares = drawn(h, m)
     if not len(which):
         return rows, probs
-    weights = np.zeros(len(rows.X))
+    weights = np.zeros(len(rows.y))
     weights[index[which]] = shares * w[which] / h[which]
     return replace(rows, weights=weights, index=index[which]), np.ascontiguousarray(probs[:, which])
 
@@ -117,7 +118,7 @@ def dense(
     for start in range(0, len(index), BLOCK_ROWS):
         part = index[start : start + BLOCK_ROWS]
         x = np.full((len(part), d + 1), float(intercept))
-        x[:, :-1] = data.scale * data.X[part].astype(float) + data.shift
+        x[:, :-1] = data.scale * dense_rows(data.X, part).astype(float) + data.shift
         p = probs[:, start : start + BLOCK_ROWS].astype(float)
         p /= p.sum(axis=0)  # in float64: a shift of all classes has no curvature at all
         w = np.full(len(part), 1.0) if data.weights is None else data.weights[part]

@@ -99,7 +99,7 @@ def _matrix(
 
     def part(start: int) -> tuple[list[NDArray[Any]], NDArray[Any]]:
         some = slice(start, start + BLOCK_ROWS)
-        X = sample.rows(which[some])[:, features].astype(p.dtype, copy=False)
+        X = sample.columns(which[some], features).astype(p.dtype, copy=False)
         q = p[:, which[some]]
         X *= np.sqrt(w[some, None]).astype(p.dtype)
         own = []

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softreg.arrays import is_sparse
 from softreg.data import Dataset
 from softreg.kernels import Rows, fold, in_order, probabilities
 from softreg.objective.definite import SMALLEST, inverse
@@ -38,6 +39,7 @@ POOL_BYTES = 64 << 20  # of the probabilities looked at, in float64
 FEW_ROWS = 1000  # a pass over fewer costs no less; nor should it matter whether rows are repeated or weighted
 OWN_PASSES = 40  # a matrix for each mode may cost as much as this many passes over the data
 MAX_BYTES = 256 << 20  # of a matrix; beyond, only diagonals are kept
+SPARSE_FEATURES = 1024  # and beyond these of a sparse X, whose passes cost less than its matrices
 FLAT = 1e-4
 RIDGE = 8 * float(np.finfo(np.float32).eps)  # relative
 MAX_MODES = 2048  # beyond, classes stand for modes: eigenvectors would cost more than they save
@@ -102,7 +104,7 @@ def _solve(
     w = w / w.sum() if w.any() else np.full(len(rows), 1 / len(rows))
     sample = Sample(data, rows, intercept)
     epsilon = float(np.finfo(sample.arithmetic).eps)
-    if (d + 1) ** 2 * 8 > MAX_BYTES:
+    if (d + 1) ** 2 * 8 > MAX_BYTES or (is_sparse(data.X) and d > SPARSE_FEATURES):
         return _diagonal(sample, p, w, l2)
     modes, eigenvalues = _modes(p, w)
     m = max(MIN_ROWS, ROWS_PER_FEATURE * (d + 1))
@@ -198,19 +200,12 @@ def _shared(G: Triangle, modes: Matrix, factors: Vector, l2: float, epsilon: flo
 
 
 def _diagonal(sample: Sample, p: NDArray[Any], w: Vector, l2: float) -> Solve:
-    size, K = sample.data.n_features + 1, len(p)
-    squares = np.zeros((size, K))
     rows = np.arange(len(w))[: 1 << 12]
-    low, high = np.full(size, np.inf), np.full(size, -np.inf)
-    for start in range(0, len(rows), BLOCK_ROWS):
-        part = rows[start : start + BLOCK_ROWS]
-        X = sample.rows(part).astype(float)
-        low, high = np.minimum(low, X.min(axis=0)), np.maximum(high, X.max(axis=0))
-        q = p[:, part].astype(float)
-        squares += np.square(X).T @ (q * (1 - q) * w[part]).T
+    q = p[:, rows].astype(float)
+    squares, extent = sample.spread(rows, (q * (1 - q) * w[rows]).T)
     squares *= w.sum() / max(w[rows].sum(), np.finfo(float).tiny)
     mean = p.astype(float) @ w
-    squares += np.outer(DOUBT / len(rows) * (1 - len(rows) / len(w)) * (high - low) ** 2, mean * (1 - mean))
+    squares += np.outer(DOUBT / len(rows) * (1 - len(rows) / len(w)) * extent**2, mean * (1 - mean))
     squares[:-1] += l2
     largest = squares.max(axis=1)  # over the classes: a column's units make no difference
     known = largest > SMALLEST

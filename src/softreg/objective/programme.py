@@ -31,7 +31,7 @@ MIN_ADDED = 200  # constraints at once
 Pairs = NDArray[np.intp]  # of rows and classes: i · K + k
 
 
-def margins(X: Matrix, y: NDArray[Any], theta: Matrix) -> Matrix:
+def margins(X: Any, y: NDArray[Any], theta: Matrix) -> Matrix:
     """Margins (n, K) of theta, [W; b]: inf against the label itself."""
     z = X @ theta[:-1] + theta[-1]
     own = np.arange(len(y)), y

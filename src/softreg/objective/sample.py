@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softreg.arrays import dense, is_sparse, products
 from softreg.data import Dataset
 from softreg.kernels import Rows
 from softreg.objective.triangle import Triangle
-from softreg.protocols import Vector
+from softreg.protocols import Matrix, Vector
 
 __all__ = ["BLOCK_ROWS", "DOUBT", "POOL_ROWS", "Sample", "drawn", "pool"]
 
@@ -52,10 +53,47 @@ class Sample:
         data = self.data
         T = self.arithmetic
         X = np.full((len(which), data.n_features + 1), self.intercept, T)
-        X[:, :-1] = data.X[self.pool[which]]
+        X[:, :-1] = dense(data.X, self.pool[which])
         X[:, :-1] *= np.asarray(data.scale, T)
         X[:, :-1] += np.asarray(data.shift, T)
         return X
+
+    def columns(self, which: NDArray[np.int64], features: NDArray[np.int64]) -> NDArray[Any]:
+        """Return these features of these rows; none of the others of a sparse X."""
+        data = self.data
+        if not is_sparse(data.X):
+            return self.rows(which)[:, features]
+        some, places = np.unique(features, return_inverse=True)
+        own = some[some < data.n_features]
+        X = np.full((len(which), len(some)), float(self.intercept))
+        X[:, : len(own)] = products(data.X, self.pool[which])[:, own].toarray()
+        X[:, : len(own)] *= np.broadcast_to(data.scale, data.n_features)[own]
+        X[:, : len(own)] += np.broadcast_to(data.shift, data.n_features)[own]
+        return X[:, places]
+
+    def spread(self, which: NDArray[np.int64], h: Matrix) -> tuple[Matrix, Vector]:
+        """Σ_i h_ik x_ij², (d + 1, K), and max x_j − min x_j of these rows; without the zeros of a sparse X."""
+        if is_sparse(self.data.X):
+            return self._sparse_spread(which, h)
+        squares = np.zeros((self.data.n_features + 1, h.shape[1]))
+        low, high = np.full(len(squares), np.inf), np.full(len(squares), -np.inf)
+        for start in range(0, len(which), BLOCK_ROWS):
+            X = self.rows(which[start : start + BLOCK_ROWS]).astype(float)
+            low, high = np.minimum(low, X.min(axis=0)), np.maximum(high, X.max(axis=0))
+            squares += np.square(X).T @ h[start : start + BLOCK_ROWS]
+        return squares, high - low
+
+    def _sparse_spread(self, which: NDArray[np.int64], h: Matrix) -> tuple[Matrix, Vector]:
+        scale, shift = (np.broadcast_to(v, self.data.n_features) for v in (self.data.scale, self.data.shift))
+        X = products(self.data.X, self.pool[which])
+        X.sum_duplicates()
+        X.data *= scale[X.indices]
+        extent = np.append((X.max(axis=0) - X.min(axis=0)).toarray().ravel(), 0.0)
+        of_X = X.T @ h
+        X.data *= X.data
+        # Σ h (x + t)²; what rounding leaves of it where the three cancel is above 0.
+        squares = np.maximum(X.T @ h + (2 * shift)[:, None] * of_X + np.outer(shift**2, h.sum(axis=0)), 0)
+        return np.append(squares, [self.intercept * h.sum(axis=0)], axis=0), extent
 
     def gram(self, h: Vector, m: int) -> Triangle:
         """Σ_i h_i x_i x_iᵀ, from m rows where there are more."""

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softreg.arrays import dense, products
 from softreg.data import Dataset
 from softreg.kernels import fold
 from softreg.objective.overlap import Near
@@ -94,7 +95,7 @@ def complete(data: Dataset, rows: Rows | None, theta: Matrix) -> Separation | No
     folded = _folded(data, theta)
     unit = (data.n_features + 3) * np.finfo(float).eps  # twice γ of d products, their sum with b, and a difference
     for y, X in _blocks(data, at):
-        size = np.abs(X) @ np.abs(folded[:-1]) + np.abs(folded[-1])
+        size = abs(X) @ np.abs(folded[:-1]) + np.abs(folded[-1])
         size += size[np.arange(len(y)), y][:, None]
         if not (margins(X, y, folded) > unit * size + np.finfo(float).tiny).all():  # true for nan
             return None
@@ -128,7 +129,7 @@ def _quasi(data: Dataset, at: Labelled, theta: Matrix) -> tuple[Separation | Non
     """Return the proof or None, and whether that None is known."""
     K = data.n_classes
     index, y, scale = at.index, at.y, np.broadcast_to(data.scale, data.n_features)
-    X, centre, unit = normalised(data.X[index])
+    X, centre, unit = normalised(dense(data.X, index))
     X[:, scale == 0] = 0.0
     if not np.isfinite(X).all():  # differences that overflow
         return None, False
@@ -169,11 +170,11 @@ def _folded(data: Dataset, theta: Matrix) -> Matrix:
     return np.append(*fold(theta[:-1], theta[-1:], data.scale, data.shift), axis=0)
 
 
-def _blocks(data: Dataset, at: Labelled) -> Iterator[tuple[NDArray[Any], Matrix]]:
+def _blocks(data: Dataset, at: Labelled) -> Iterator[tuple[NDArray[Any], Any]]:
     size = max(1, BLOCK_CELLS // data.n_features)
     for start in range(0, len(at.y), size):
         which = slice(start, start + size)
-        yield at.y[which], data.X[at.index[which]].astype(float)
+        yield at.y[which], products(data.X, at.index[which])
 
 
 def _found(data: Dataset, kind: Separated, direction: Matrix, apart: Pairs) -> Separation:
