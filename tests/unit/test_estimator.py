@@ -11,6 +11,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
@@ -119,6 +120,20 @@ def test_a_memory_map_that_is_read_only_is_read_in_place(tmp_path: Path) -> None
     np.save(tmp_path / "x.npy", X)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     np.testing.assert_array_equal(exact().fit(mapped, Y).predict(mapped), exact().fit(X, Y).predict(X))
+
+
+@pytest.mark.parametrize("missing", ["error", "zero", "mean"])
+def test_a_csr_matrix_gives_the_same_model(missing: str) -> None:
+    given = np.where(X < 1, 0.0, X)
+    if missing != "error":
+        given[[3, 7], [1, 2]] = np.nan
+    sparse = csr_array(given)
+    model = exact(missing=missing).fit(sparse, Y)
+    np.testing.assert_allclose(model.coef_, exact(missing=missing).fit(given, Y).coef_, atol=1e-8)
+    np.testing.assert_allclose(model.predict_proba(sparse), model.predict_proba(given), atol=1e-12)
+    assert exact(standardize=True).fit(csr_array(X), Y).score(csr_array(X), Y) > 0.95
+    with pytest.raises(DataError, match=r"Input X contains NaN\. 1 value in column 1 and row 0"):
+        SoftmaxRegression().fit(csr_array(np.array([[0.0, np.nan], [1.0, 2.0]])), [0, 1])
 
 
 def test_torch_tensors_give_torch_tensors() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from softreg.arrays import dtype_name
 from softreg.data import Dataset
 from softreg.errors import FitError, LabelError, SettingError
 from softreg.estimator import labels, names, problem, rows
@@ -159,7 +160,7 @@ def _store(
     model = Model(
         W, stacked[-1] - stacked[-1].mean(), data.classes, data.scale, data.shift, None, None, settings.as_dict()
     )
-    estimator._take(model, classes, np.float32 if array.dtype == np.float32 else np.float64)
+    estimator._take(model, classes, np.float32 if dtype_name(array.dtype) == "float32" else np.float64)
     estimator._lend(X, "coef_", "intercept_", "scale_", "shift_", "fill_")
     if swept.velocity is not None:
         estimator.velocity_ = swept.velocity.reshape(stacked.shape)

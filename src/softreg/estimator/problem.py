@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
+from softreg.arrays import dense
 from softreg.data import Dataset
 from softreg.errors import DataError, LabelError, SettingError
 from softreg.estimator import labels, names, rows
@@ -171,16 +172,13 @@ def _moments(X: Any, w: NDArray[np.float64] | None) -> tuple[NDArray[np.float64]
     w = np.ones(n) if w is None else w
     mean, squares = np.zeros(d), np.zeros(d)
     for start_ in range(0, n, BLOCK_ROWS):
-        mean += w[start_ : start_ + BLOCK_ROWS] @ _dense(X[start_ : start_ + BLOCK_ROWS])
+        mean += w[start_ : start_ + BLOCK_ROWS] @ dense(X, slice(start_, start_ + BLOCK_ROWS)).astype(float)
     mean /= w.sum()
     for start_ in range(0, n, BLOCK_ROWS):
-        squares += w[start_ : start_ + BLOCK_ROWS] @ np.square(_dense(X[start_ : start_ + BLOCK_ROWS]) - mean)
+        squares += w[start_ : start_ + BLOCK_ROWS] @ np.square(
+            dense(X, slice(start_, start_ + BLOCK_ROWS)).astype(float) - mean
+        )
     return mean, np.sqrt(squares / w.sum())
-
-
-def _dense(block: Any) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = (block.toarray() if hasattr(block, "toarray") else block).astype(float)
-    return found
 
 
 def start(estimator: Any, data: Dataset) -> Model | None:
@@ -214,7 +212,7 @@ def rate(data: Dataset) -> float:
     That is at most the largest eigenvalue of the mean of x̃ x̃ᵀ, x̃ = (scale · x + shift, 1), times that of
     diag(p) − p pᵀ for equal p: 1/K, for which a ½ stands that no p passes where K is 2. It is found by power iteration.
     """
-    block = _dense(data.X[:BLOCK_ROWS])
+    block = dense(data.X, slice(BLOCK_ROWS)).astype(float)
     x = np.ones((len(block), data.n_features + 1))
     x[:, :-1] = data.scale * block + data.shift
     v = np.random.default_rng(0).standard_normal(x.shape[1])

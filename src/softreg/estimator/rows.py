@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array, validate_data
 
+from softreg.arrays import as_host, as_numpy, dense, is_sparse, kind, non_finite
 from softreg.errors import DataError
 
 __all__ = ["explain", "filled", "finite", "host", "means", "read", "returned"]
@@ -36,9 +37,11 @@ def read(estimator: Any, X: Any, *, reset: bool) -> Any:
         array = _numbers(table)
     elif isinstance(X, np.ndarray) and X.dtype.name == "bfloat16" and X.ndim == 2:
         array = X  # which scikit-learn does not know
+    elif not isinstance(X, np.ndarray) and array_api_compat.is_array_api_obj(X) and as_host(X) is None:
+        array = X  # on a device, where it stays
     else:
         array = check_array(
-            host(X),
+            as_host(X) if array_api_compat.is_array_api_obj(X) else X,
             accept_sparse="csr",
             ensure_all_finite=False,
             ensure_min_samples=1,
@@ -49,16 +52,11 @@ def read(estimator: Any, X: Any, *, reset: bool) -> Any:
     return array
 
 
-def host(X: Any) -> Any:
-    """Arrays of other namespaces in this machine's memory, as NumPy sees them: nothing is copied."""
-    if isinstance(X, np.ndarray) or not array_api_compat.is_array_api_obj(X):
-        return X
-    if hasattr(X, "detach"):
-        X = X.detach()
-    try:
-        return np.from_dlpack(X)
-    except (BufferError, RuntimeError, TypeError, ValueError):
-        return np.asarray(X)
+def host(values: Any) -> Any:
+    """Arrays of other namespaces, from wherever they are, as NumPy's; what is no array as it is."""
+    if isinstance(values, np.ndarray) or not array_api_compat.is_array_api_obj(values):
+        return values
+    return as_numpy(values)
 
 
 def returned(result: NDArray[Any], X: Any) -> Any:
@@ -93,13 +91,13 @@ def _column(series: nw.Series[Any]) -> NDArray[Any]:
     return column if column.dtype.kind in "biuf" else series.cast(nw.Float64).to_numpy().astype(float)
 
 
-def explain(X: NDArray[Any], names: ArrayLike | None) -> DataError:
+def explain(X: Any, names: ArrayLike | None) -> DataError:
     """Return the error that says which values of X are missing or infinite, and what helps."""
     rows: list[int] = []
     nans, infinities = 0, 0
     columns = np.zeros(X.shape[1], np.int64)
     for start in range(0, X.shape[0], BLOCK_ROWS):
-        block = X[start : start + BLOCK_ROWS].astype(float)
+        block = _block(X, start)
         bad = ~np.isfinite(block)
         nans, infinities = nans + int(np.isnan(block).sum()), infinities + int(np.isinf(block).sum())
         columns += bad.sum(axis=0)
@@ -115,32 +113,38 @@ def explain(X: NDArray[Any], names: ArrayLike | None) -> DataError:
     return DataError(f"{what} {where} {count}; {remedy}")
 
 
-def means(X: NDArray[Any]) -> NDArray[np.float64]:
+def means(X: Any) -> NDArray[np.float64]:
     """Mean of each column over the rows that have it; 0 where none has."""
     sums, counts = np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for start in range(0, X.shape[0], BLOCK_ROWS):
-        block = X[start : start + BLOCK_ROWS].astype(float)
+        block = _block(X, start)
         known = ~np.isnan(block)
         sums += np.where(known, block, 0.0).sum(axis=0)
         counts += known.sum(axis=0)
     return sums / np.maximum(counts, 1)
 
 
-def filled(X: NDArray[Any], values: NDArray[np.float64]) -> NDArray[Any]:
+def filled(X: Any, values: NDArray[np.float64]) -> Any:
     """Return X with a column's value where it is nan: a copy only where there is such a place."""
-    if X.dtype.kind in "biu":
+    if finite(X) or kind(X) in "biu":
         return X
-    copy = None
+    if not isinstance(X, np.ndarray) and not is_sparse(X):
+        raise DataError("X has values that are missing, on a device; fill them in there, or bring X to the host")
+    copy = X.copy()
+    if is_sparse(X):
+        gaps = np.flatnonzero(np.isnan(copy.data))
+        copy.data[gaps] = values[copy.indices[gaps]]
+        return copy
     for start in range(0, X.shape[0], BLOCK_ROWS):
-        gaps = np.isnan(X[start : start + BLOCK_ROWS])
-        if gaps.any():
-            copy = X.copy() if copy is None else copy
-            rows, columns = np.nonzero(gaps)
-            copy[start + rows, columns] = values[columns].astype(X.dtype)
-    return X if copy is None else copy
+        rows, columns = np.nonzero(np.isnan(X[start : start + BLOCK_ROWS]))
+        copy[start + rows, columns] = values[columns].astype(X.dtype)
+    return copy
 
 
-def finite(X: NDArray[Any]) -> bool:
+def finite(X: Any) -> bool:
     """Whether no value is missing or infinite."""
-    starts = range(0, X.shape[0], BLOCK_ROWS)
-    return X.dtype.kind in "biu" or all(np.isfinite(X[start : start + BLOCK_ROWS]).all() for start in starts)
+    return non_finite(X) is None
+
+
+def _block(X: Any, start: int) -> NDArray[np.float64]:
+    return dense(X, slice(start, start + BLOCK_ROWS)).astype(float)

@@ -14,6 +14,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import _metadata_requests as routing
 from sklearn.utils.validation import _check_method_params
 
+from softreg.arrays import dtype_name
 from softreg.data import Dataset
 from softreg.errors import SettingError
 from softreg.estimator import increments, labels, path, problem, solves
@@ -68,7 +69,7 @@ def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None, params:
 
     entries = list(in_order(walk, tasks, outer))
     _results(estimator, entries, Cs, ratios, len(folds))
-    dtype = np.float32 if array.dtype == np.float32 else np.float64
+    dtype = np.float32 if dtype_name(array.dtype) == "float32" else np.float64
     i, j = _chosen(estimator)
     estimator.C_, estimator.l1_ratio_ = float(Cs[j]), float(ratios[i])
     model, solution = fit(data, replace(settings[i], C=estimator.C_), n_threads=estimator.n_threads)

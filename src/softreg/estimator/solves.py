@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from softreg.arrays import dtype_name
 from softreg.errors import FitInterrupted
 from softreg.estimator import increments, labels, monitors, problem, rows
 from softreg.estimator.prediction import Classifier
@@ -29,7 +30,7 @@ def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None, offset:
     data = problem.dataset(estimator, array, target, sample_weight, offset)
     settings = problem.with_rate(estimator, settings, data)
     training, validation = problem.parts(estimator, data)
-    dtype = np.float32 if array.dtype == np.float32 else np.float64
+    dtype = np.float32 if dtype_name(array.dtype) == "float32" else np.float64
     tasks = None
     if getattr(estimator, "_skl_callbacks", None):
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
