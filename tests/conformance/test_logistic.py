@@ -16,6 +16,31 @@ import sklearn.linear_model._logistic
 
 from softreg import SoftmaxRegression, SoftmaxRegressionCV
 
+LIBLINEAR = "liblinear, which is one against the rest and penalises the intercept, is refused with what to use instead"
+PRIVATE = "calls a private function of scikit-learn's with the estimator's parameters, or looks for a private method"
+TODAY = "a warning of scikit-learn's about its own defaults, which are not softreg's"
+
+FAILING = {  # name of the test, with its parameters: why it cannot hold
+    r"(?!test_liblinear_multiclass_raises).*liblinear.*": LIBLINEAR,
+    r"test_check_solver_option\[.*\]": LIBLINEAR,
+    r"test_consistency_path": LIBLINEAR,
+    r"test_logistic_cv\[.*\]": LIBLINEAR,
+    r"test_logistic_regression_solvers": LIBLINEAR,
+    r"test_logistic_regression_class_weights\[.*\]": LIBLINEAR,
+    r"test_logreg_l1\[.*\]": LIBLINEAR,
+    r"test_logistic_cv_multinomial_score\[.*\]": PRIVATE,
+    r"test_logreg_predict_proba_multinomial": PRIVATE,
+    r"test_large_sparse_matrix\[.*-saga?\]": "expects that indices of 64 bits are refused; softreg takes them",
+    r"test_max_iter\[newton-cholesky-.*-max_iter0\]": "the warning is softreg's sentence, which has another wording",
+    r"test_warm_start_newton_solver\[.*-newton-cg\]": "the solver remembers its preconditioner from step to step",
+    r"test_newton_cholesky_fallback_to_lbfgs": "C = 1e30, where there is no certificate, and so a warning",
+    r"test_logisticregressioncv_warns_with_use_legacy_attributes": TODAY,
+    r"test_l1_ratio_None_deprecated": TODAY,
+    r"test_lr_scoring_warns": TODAY,
+    r"test_get_default_scorer": TODAY,
+    r"test_logistic_regression_callback_support_warning": "expects callbacks for lbfgs only; every solver calls them",
+}
+
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
 

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.metrics import get_scorer
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
 
 from softreg.estimator import selection
 from softreg.estimator.prediction import Classifier
@@ -74,6 +74,9 @@ class SoftmaxRegressionCV(ClassifierMixin, SparseCoefMixin, Classifier, BaseEsti
     >>> model.C_, model.scores_.shape, model.cv_results_["mean_test_score"].round(2).tolist()
     (100.0, (5, 1, 3), [-0.64, -0.14, -0.06])
     """
+
+    # A weight that is given to score is the scorer's to ask for, or to refuse.
+    __metadata_request__score = {"sample_weight": UNUSED}  # noqa: RUF012 - so scikit-learn looks for it
 
     def __init__(
         self,

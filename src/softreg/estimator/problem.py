@@ -100,7 +100,9 @@ def dataset(
     check_consistent_length(X, target.codes)
     w = None
     if sample_weight is not None:
-        w = _check_sample_weight(rows.host(sample_weight), X, dtype=np.float64, ensure_non_negative=True)
+        w = _check_sample_weight(
+            rows.host(sample_weight), np.empty((X.shape[0], 1)), dtype=np.float64, ensure_non_negative=True
+        )
         if not w.any():
             raise DataError("all sample weights are zero: there is nothing to fit")
     K = len(target.classes)
