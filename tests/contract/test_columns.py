@@ -1,4 +1,4 @@
-"""What rows bring along beside X, columns and offsets, is in every pass what it is by definition."""
+"""What rows bring along beside X, columns and offsets, is in every pass what it is by definition; in every storage."""
 
 from __future__ import annotations
 
@@ -9,24 +9,28 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from problems import features, offsets
+from problems import STORAGES, features, offsets
 from softreg import kernels
 from softreg.kernels import reference
 
 N, D = 130, 7
-TYPES = ["uint8", "bfloat16", "float32", "float64", "int64"]
+KINDS = [
+    *((storage, dtype) for storage in STORAGES for dtype in ("uint8", "float32", "float64", "int64")),
+    ("numpy", "bfloat16"),
+]
 
 
 class Case:
     """Rows with an offset, some of them picked, and the numbers of their definition."""
 
-    def __init__(self, dtype: str, K: int, picked: bool) -> None:
+    def __init__(self, dtype: str, K: int, picked: bool, storage: str = "numpy") -> None:
         rng = np.random.default_rng(1)
         X = features(rng, N, D, "int8" if dtype == "bfloat16" else dtype)
         X = X.astype(ml_dtypes.bfloat16) if dtype == "bfloat16" else X
         index = rng.permutation(N)[:77] if picked else None
         weights = rng.integers(0, 3, N).astype(float) if picked else None
-        self.rows = kernels.Rows(X, rng.integers(0, K, N).astype(np.int32), weights, index, offset=offsets(N, K))
+        kept = STORAGES[storage](X)
+        self.rows = kernels.Rows(kept, rng.integers(0, K, N).astype(np.int32), weights, index, offset=offsets(N, K))
         self.W, self.b = rng.normal(scale=0.2, size=(D, K)), rng.normal(size=K)
         which = np.arange(N) if index is None else index
         self.X, self.y = X[which].astype(float), self.rows.y[which]
@@ -42,14 +46,16 @@ class Case:
         np.testing.assert_allclose(got, want, rtol=self.tolerance, atol=self.tolerance * np.abs(want).max())
 
 
-@pytest.fixture(params=TYPES)
-def dtype(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(params=KINDS, ids="-".join)
+def kind(request: pytest.FixtureRequest) -> tuple[str, str]:
+    storage, dtype = request.param
+    return storage, dtype
 
 
 @pytest.fixture(params=[(3, False), (3, True), (90, True)], ids=["few", "few-picked", "many-picked"])
-def case(request: pytest.FixtureRequest, dtype: str) -> Case:
-    return Case(dtype, *request.param)
+def case(request: pytest.FixtureRequest, kind: tuple[str, str]) -> Case:
+    (storage, dtype), (K, picked) = kind, request.param
+    return Case(dtype, K, picked, storage)
 
 
 def test_products_are_those_of_rows_and_columns(instruction_set: str, case: Case) -> None:
@@ -86,9 +92,10 @@ def test_logits_probabilities_and_curvature_have_offsets(instruction_set: str, c
         case.equal(one, other)
 
 
+@pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("K", [3, 90])
-def test_a_column_of_0_takes_no_notice_of_an_infinite_logit(K: int) -> None:
-    rows = kernels.Rows(np.array([[1e300], [1.0]]), np.zeros(2, np.int32), np.array([0.0, 1.0]))
+def test_a_column_of_0_takes_no_notice_of_an_infinite_logit(K: int, storage: str) -> None:
+    rows = kernels.Rows(STORAGES[storage](np.array([[1e300], [1.0]])), np.zeros(2, np.int32), np.array([0.0, 1.0]))
     C = np.zeros((K, 2))
     C[0, 1], C[1, 1] = -0.5, 0.5
     with np.errstate(all="ignore"):
@@ -96,7 +103,8 @@ def test_a_column_of_0_takes_no_notice_of_an_infinite_logit(K: int) -> None:
     assert sums.loss == pytest.approx(np.log(K))
 
 
-def test_steps_in_the_kernel_leave_offsets_to_others() -> None:
-    case = Case("uint8", 3, picked=False)
+@pytest.mark.parametrize("storage", STORAGES)
+def test_steps_in_the_kernel_leave_offsets_to_others(storage: str) -> None:
+    case = Case("uint8", 3, picked=False, storage=storage)
     how: dict[str, Any] = {"batch": 8, "rate": 0.1, "mean_weight": 1.0, "l2": 0.0}
     assert kernels.sgd(case.rows, case.W, case.b, 1.0, 0.0, **how) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ import scipy.sparse
 from array_api_strict import Device, asarray
 from numpy.typing import NDArray
 
-from problems import STORAGES, dataset
-from softreg import LBFGS, Dataset, Model, Settings, Status, arrays, fit, kernels
+from problems import SOLVERS, STORAGES, dataset, offsets, plain, soft
+from softreg import LBFGS, SGD, Dataset, Model, Settings, Status, arrays, fit, kernels
 from softreg.errors import DataError, ShapeError
 from softreg.inference import marginal_effects, summary
 from softreg.kernels import elsewhere, portable, reference, sparse
@@ -159,6 +160,70 @@ def test_a_model_predicts_the_same_from_every_storage(storage: str, K: int) -> N
 
 
 @pytest.mark.parametrize("storage", OTHER)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_targets_smoothing_and_offsets_are_fitted_as_in_memory(solver: Any, storage: str) -> None:
+    steps = 20 if isinstance(solver, SGD) else 300
+    settings = Settings(solver, C=0.5, label_smoothing=0.1, max_steps=steps, tol=1e-9)
+    fields: Any = {"scale": 0.5, "shift": 0.1, "weights": np.arange(80.0)}
+    far = soft(dataset(1, n=80, storage=storage, **fields), offset=offsets(80))
+    near = replace(far, X=plain(replace(far, scale=1.0, shift=0.0)))
+    (model, got), (other, want) = fit(far, settings), fit(near, settings)
+    assert got.status is want.status
+    assert isinstance(solver, SGD) or got.status is Status.CONVERGED
+    assert got.value == pytest.approx(want.value, rel=1e-8)
+    np.testing.assert_allclose(model.W, other.W, atol=1e-4)
+    np.testing.assert_allclose(model.score(far), model.score(near), rtol=1e-12)
+
+
+@pytest.mark.parametrize("storage", OTHER)
+@pytest.mark.parametrize("K", [3, 80])
+def test_a_prediction_takes_offsets_in_every_storage(storage: str, K: int) -> None:
+    data, offset = dataset(1, n=300, K=K), offsets(300, K)
+    rng = np.random.default_rng(0)
+    model = Model(rng.normal(size=(6, K)), rng.normal(size=K), data.classes, scale=0.5, shift=0.1)
+    X = STORAGES[storage](data.X)
+    for predict in ("logits", "predict_proba", "predict_log_proba"):
+        got, want = (getattr(model, predict)(x, offset=offset) for x in (X, data.X))
+        np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-13)
+    assert (model.predict(X, offset) == model.predict(data.X, offset)).all()
+    assert (model.predict_topk(X, 2, offset)[0] == model.predict_topk(data.X, 2, offset)[0]).all()
+    with pytest.raises(ShapeError, match="offset"):
+        model.predict(X, offset[:, :2])
+
+
+@pytest.mark.parametrize("storage", OTHER)
+def test_counts_go_with_every_storage(storage: str) -> None:
+    X, counts = np.arange(8.0).reshape(4, 2), [[9, 1, 0], [5, 4, 1], [2, 6, 2], [0, 3, 7]]
+    data = Dataset.from_targets(STORAGES[storage](X), counts)
+    assert type(data.X) is type(STORAGES[storage](X))
+    (model, got), (_, want) = (fit(d, Settings(LBFGS(), C=1.0)) for d in (data, Dataset.from_targets(X, counts)))
+    assert got.value == pytest.approx(want.value, rel=1e-10)
+    assert model.score(data).loss == pytest.approx(model.score(Dataset.from_targets(X, counts)).loss, rel=1e-12)
+    with pytest.raises(ShapeError, match="targets"):
+        Dataset.from_targets(STORAGES[storage](X), counts[:3])
+
+
+@pytest.mark.parametrize("storage", OTHER)
+@pytest.mark.parametrize("solver", ["auto", LBFGS()], ids=["auto", "lbfgs"])
+@pytest.mark.parametrize("both", [0, 10], ids=["apart", "overlapping"])
+def test_targets_and_offsets_are_separated_as_in_memory(storage: str, solver: Any, both: int) -> None:
+    """A row in the middle gives something to two classes; that alone separates them quasi-completely."""
+    X = np.repeat([-1.0, 0.0, 1.0], 10)[:, None]
+    T = np.zeros((30, 2))
+    T[:10, 0] = T[20:, 1] = 1.0
+    T[10:20] = 0.5
+    T[20 : 20 + both] = [0.25, 0.75]
+    T[:both] = [0.75, 0.25]
+    ends = []
+    for x in (X, STORAGES[storage](X)):
+        data = Dataset(x, T.argmax(axis=1), AB, targets=T, offset=offsets(30, 2))
+        ends.append(fit(data, Settings(solver, max_steps=300))[1])
+    assert ends[0].status is ends[1].status
+    assert (ends[1].status is Status.SEPARABLE) == (both == 0)
+    assert [end.separation is None for end in ends] == [both > 0] * 2
+
+
+@pytest.mark.parametrize("storage", OTHER)
 def test_inference_is_that_of_memory(storage: str) -> None:
     results = []
     for kept in (storage, "numpy"):
@@ -258,11 +323,14 @@ def wide(n: int, d: int, per_row: int) -> Any:
 
 @pytest.mark.parametrize("fields", [{}, {"scale": 0.5, "shift": 0.1}], ids=["plain", "shifted"])
 @pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
-def test_a_wide_sparse_fit_is_certified_and_never_densified(l1_ratio: float, fields: Any) -> None:
+@pytest.mark.parametrize("smoothing", [0.0, 0.1], ids=["labels", "smoothed"])
+def test_a_wide_sparse_fit_is_certified_and_never_densified(smoothing: float, l1_ratio: float, fields: Any) -> None:
     X, y = wide(2000, 20_000, 20)  # 320 MB as an array
+    if smoothing:
+        fields = {**fields, "targets": np.eye(3)[y], "offset": offsets(2000, 3)}
     tracemalloc.start()
     data = Dataset(X, y, np.arange(3), **fields)
-    _, solution = fit(data, Settings("auto", C=0.1, l1_ratio=l1_ratio, tol=1e-4))
+    _, solution = fit(data, Settings("auto", C=0.1, l1_ratio=l1_ratio, tol=1e-4, label_smoothing=smoothing))
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert solution.status is Status.CONVERGED
@@ -342,18 +410,29 @@ class TestTorch:
             Dataset(self.torch.ones(4, 2).to_sparse(), Y, AB)
 
     @pytest.mark.parametrize("dtype", ["uint8", "bfloat16", "float32", "float64"])
-    def test_elsewhere_it_is_computed_with_there(self, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("told", [False, True], ids=["labels", "targets-and-offsets"])
+    def test_elsewhere_it_is_computed_with_there(self, dtype: str, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         """As if the processor's memory were another device's: there may be no other."""
-        data = dataset(2, n=300, weights=np.arange(300.0), scale=0.5, shift=0.25, dtype="uint8")
+        fields: Any = {"scale": 0.5, "shift": 0.25, "weights": np.arange(300.0)}
+        data = (
+            soft(dataset(2, n=300, dtype="uint8", **fields), offset=offsets(300))
+            if told
+            else dataset(2, n=300, dtype="uint8", **fields)
+        )
         tensor = self.torch.tensor(data.X).to(getattr(self.torch, dtype))
         monkeypatch.setattr(arrays, "HOST", ())
         monkeypatch.setattr(arrays, "as_numpy", lambda x: np.asarray(x))
         monkeypatch.setattr(elsewhere, "as_numpy", lambda x: np.asarray(x))
-        far = Dataset(tensor, data.y, data.classes, data.scale, data.shift, weights=data.weights)
+        far = replace(data, X=tensor)
         assert far.X.data_ptr() == tensor.data_ptr()
         ours, theirs = SoftmaxObjective(far, 0.1), SoftmaxObjective(data, 0.1)
         theta = np.random.default_rng(0).normal(size=ours.size)
         np.testing.assert_allclose(ours.evaluate(theta).grad, theirs.evaluate(theta).grad, atol=1e-6)
+        of_batch, want = (f.batch(np.arange(99), theta).grad for f in (ours, theirs))
+        np.testing.assert_allclose(of_batch, want, atol=1e-6)
+        ones = np.ones((4, 300))
+        sums, want = (kernels.products(f.kernel_rows(None), 4, lambda a, b: ones[:, a:b]) for f in (ours, theirs))
+        np.testing.assert_allclose(sums, want, rtol=1e-6)
         product, want = (f.curvature(theta).product(theta) for f in (ours, theirs))
         np.testing.assert_allclose(product, want, atol=1e-5)
         (model, got), (_, expected) = (fit(part, Settings("auto", C=1.0, tol=1e-8)) for part in (far, data))
