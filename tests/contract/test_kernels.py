@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -548,6 +549,39 @@ def test_blas_gets_its_threads_back_when_the_last_of_several_users_leaves() -> N
     assert set(blas()) == {1}
     second.__exit__(None, None, None)
     assert blas() == before
+
+
+@pytest.mark.parametrize("last", ["first", "second"])
+def test_blas_gets_its_threads_back_whichever_thread_leaves_last(last: str) -> None:
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    entered, may_leave = threading.Barrier(3), {name: threading.Event() for name in ("first", "second")}
+
+    def hold(name: str) -> None:
+        if name == "second":
+            has_first.wait()
+        with kernels.one_blas_thread():
+            has_first.set()
+            entered.wait()
+            may_leave[name].wait()
+        left.wait()
+        done.wait()  # a thread that has ended would have let go of what it controls
+
+    done, left = threading.Event(), threading.Barrier(2)
+    has_first = threading.Event()
+    with threadpool_limits(2):
+        pass  # what is controlled from this thread is let go of
+    before = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    threads = {name: threading.Thread(target=hold, args=(name,)) for name in may_leave}
+    for thread in threads.values():
+        thread.start()
+    entered.wait()
+    for name in sorted(threads, key=lambda name: name == last):
+        may_leave[name].set()
+        left.wait()
+    after = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    done.set()
+    assert after == before
 
 
 F32 = np.float32

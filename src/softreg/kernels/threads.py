@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from typing import TypeVar
 
-from threadpoolctl import ThreadpoolController
+import threadpoolctl
 
 __all__ = ["available_threads", "in_order", "one_blas_thread"]
 
@@ -63,8 +63,10 @@ if hasattr(os, "register_at_fork"):
 
 
 @functools.cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()  # looks through every loaded library: about 5 ms, so it is made once and kept
+def _controller() -> threadpoolctl.ThreadpoolController:
+    return (
+        threadpoolctl.ThreadpoolController()
+    )  # looks through every loaded library: about 5 ms, so it is made once and kept
 
 
 class _Hold:
@@ -73,11 +75,13 @@ class _Hold:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.users = 0
+        self.owner = 0  # the thread that set the limit
         self.limit = ExitStack()
 
     def enter(self) -> None:
         with self.lock:
             if self.users == 0:
+                self.owner = threading.get_ident()
                 self.limit.enter_context(_controller().limit(limits=1, user_api="blas"))
             self.users += 1
 
@@ -85,6 +89,10 @@ class _Hold:
         with self.lock:
             self.users -= 1
             if self.users == 0:
+                # threadpoolctl 3.8 has the limit of OpenBLAS to the thread that set it, unless that lets go.
+                let_go = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)
+                if let_go is not None and threading.get_ident() != self.owner:
+                    let_go(force=True)
                 self.limit.close()
 
 
