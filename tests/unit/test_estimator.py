@@ -229,8 +229,9 @@ def test_categories_keep_their_order() -> None:
     pandas = pytest.importorskip("pandas")
     order = ["virginica", "setosa", "unseen", "versicolor"]
     labels = pandas.Series(pandas.Categorical(NAMES[Y], categories=order))
-    model = SoftmaxRegression().fit(X, labels)
-    assert model.classes_.tolist() == ["virginica", "setosa", "versicolor"]
+    for given in (labels, labels.array):
+        model = SoftmaxRegression().fit(X, given)
+        assert model.classes_.tolist() == ["virginica", "setosa", "versicolor"]
     assert model.score(X, NAMES[Y]) > 0.95
 
 

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegressionCV
 from sklearn.model_selection import StratifiedKFold
 
 from softreg import SoftmaxRegression, SoftmaxRegressionCV
-from softreg.errors import SettingError
+from softreg.errors import LabelError, SettingError
 
 mpl.use("Agg")
 
@@ -71,6 +71,8 @@ def test_hopeless_penalties_are_left_out_where_that_is_asked_for() -> None:
     every = SoftmaxRegressionCV(Cs=np.logspace(-4, 4, 9)).fit(noise, labels)
     assert np.isnan(some.scores_).any()
     assert not np.isnan(every.scores_).any()
+    unknown = np.isnan(some.cv_results_["max_certificate"])
+    np.testing.assert_array_equal(unknown, np.isnan(some.cv_results_["mean_test_score"]))
     assert some.C_ == every.C_
     known = ~np.isnan(some.scores_)
     np.testing.assert_array_equal(some.scores_[known], every.scores_[known])
@@ -104,6 +106,11 @@ def test_the_path_is_drawn_with_what_was_chosen() -> None:
     words = [text.get_text() for text in axes.get_legend().get_texts()]
     assert words == ["l1_ratio = 0", "l1_ratio = 1", "chosen: C = 10"]
     assert axes.get_xscale() == "log"
+
+
+def test_rows_of_probabilities_are_no_labels_to_make_folds_of() -> None:
+    with pytest.raises(LabelError, match=r"y has shape \(150, 3\); expected \(n,\) labels"):
+        SoftmaxRegressionCV().fit(X, np.eye(3)[Y])
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,10 @@ def read(y: Any, classes: ArrayLike | None = None) -> Labels:
     """
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None")
+    if type(y).__name__ == "Categorical" and hasattr(y, "categories"):  # pandas' own, which is no series yet
+        import pandas
+
+        y = pandas.Series(y)
     series = nw.from_native(y, allow_series=True, eager_only=True, pass_through=True)
     order = None
     if isinstance(series, nw.Series):

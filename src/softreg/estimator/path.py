@@ -30,7 +30,7 @@ class Entry:
     coef: NDArray[np.float64] | None = None  # (K, d + 1), or (1, d + 1), on X as it is, the intercept last
     score: float = np.nan
     n_iter: int = 0
-    certificate: float = np.inf
+    certificate: float = np.nan
     status: str = "ABANDONED"
     seconds: float = 0.0
 

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_method_params
 
 from softreg.arrays import dtype_name
 from softreg.data import Dataset
-from softreg.errors import SettingError
+from softreg.errors import LabelError, SettingError
 from softreg.estimator import increments, labels, path, problem, solves
 from softreg.estimator.prediction import Classifier
 from softreg.estimator.regression import SoftmaxRegression
@@ -43,6 +43,10 @@ def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None, params:
     common = {k: v for k, v in estimator.get_params(deep=False).items() if k not in OWN}
     settings = [problem.settings(SoftmaxRegression(C=1.0, l1_ratio=ratio, **common)) for ratio in ratios]
     target = labels.read(y)
+    if target.targets is not None:
+        raise LabelError(
+            f"y has shape {target.targets.shape}; expected (n,) labels, by which folds are made and scored"
+        )
     array = problem.features(estimator, X, reset=True)
     data = problem.dataset(estimator, array, target, sample_weight)
     settings = [problem.with_rate(estimator, each, data) for each in settings]

@@ -11,9 +11,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from contextvars import copy_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import threadpoolctl
 
@@ -70,30 +70,37 @@ def _controller() -> threadpoolctl.ThreadpoolController:
 
 
 class _Hold:
-    """The limit is the process's: the first to ask sets it, the last to leave restores what was there before."""
+    """The limit is the process's: the first to ask sets it, the last to leave restores what was there before.
+
+    threadpoolctl 3.8 hears only the thread that set a limit of OpenBLAS, until that lets go, and counts who does within
+    limits that are contexts. Here they are none: they may be left from another thread.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.users = 0
         self.owner = 0  # the thread that set the limit
-        self.limit = ExitStack()
+        self.limit: Any = None
 
     def enter(self) -> None:
         with self.lock:
             if self.users == 0:
                 self.owner = threading.get_ident()
-                self.limit.enter_context(_controller().limit(limits=1, user_api="blas"))
+                self.limit = _controller().limit(limits=1, user_api="blas")
             self.users += 1
 
     def leave(self) -> None:
         with self.lock:
             self.users -= 1
-            if self.users == 0:
-                # threadpoolctl 3.8 has the limit of OpenBLAS to the thread that set it, unless that lets go.
-                let_go = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)
-                if let_go is not None and threading.get_ident() != self.owner:
-                    let_go(force=True)
-                self.limit.close()
+            if self.users > 0:
+                return
+            let_go = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)
+            if let_go is not None and threading.get_ident() != self.owner:
+                let_go(force=True)
+            self.limit.restore_original_limits()
+            within = getattr(threadpoolctl, "CONTROLLING_THREAD_OWNERSHIP", None)
+            if let_go is not None and not (within is not None and within.count > 0):
+                let_go()
 
 
 _hold = _Hold()
