@@ -195,7 +195,7 @@ def _far(X: Any) -> bool:
     try:
         if int(X.__dlpack_device__()[0]) not in HOST:
             return True
-    except (ValueError, BufferError, NotImplementedError) as error:
+    except (ValueError, BufferError, NotImplementedError) as error:  # what libraries raise for no memory to point at
         raise DataError(f"X cannot be read ({error}); expected an array with numbers in memory") from None
     xp = array_api_compat.array_namespace(X)
     # array-api-strict's devices are all in this memory, and stand for those that are not.

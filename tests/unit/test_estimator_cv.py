@@ -108,6 +108,13 @@ def test_the_path_is_drawn_with_what_was_chosen() -> None:
     assert axes.get_xscale() == "log"
 
 
+def test_a_line_is_written_for_each_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    SoftmaxRegressionCV(Cs=CS, cv=2, l1_ratios=(0.0, 0.5), verbose=1).fit(X, Y)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 * 2 * 3
+    assert lines[-1].startswith("fold 2, l1_ratio 0.5, C 10: score ")
+
+
 def test_rows_of_probabilities_are_no_labels_to_make_folds_of() -> None:
     with pytest.raises(LabelError, match=r"y has shape \(150, 3\); expected \(n,\) labels"):
         SoftmaxRegressionCV().fit(X, np.eye(3)[Y])

@@ -10,7 +10,7 @@ from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.metrics import get_scorer
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
 
-from softreg.estimator import selection
+from softreg.estimator import results, selection
 from softreg.estimator.prediction import Classifier
 
 __all__ = ["SoftmaxRegressionCV"]
@@ -36,8 +36,10 @@ class SoftmaxRegressionCV(ClassifierMixin, SparseCoefMixin, Classifier, BaseEsti
         of the best (Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3).
     abandon : bool
         Whether a fold's path is left where its scores have clearly fallen; what was left out is nan in the results.
-    fit_intercept, tol, max_iter, class_weight, solver, verbose, random_state
+    fit_intercept, tol, max_iter, class_weight, solver, random_state
         As in `SoftmaxRegression`.
+    verbose : int
+        Above 0, a line is written for each fit of a path.
     scale, shift, standardize, missing, label_smoothing
         As in `SoftmaxRegression`.
     batch_size, learning_rate, momentum
@@ -139,13 +141,6 @@ class SoftmaxRegressionCV(ClassifierMixin, SparseCoefMixin, Classifier, BaseEsti
         self.momentum = momentum
         self.n_threads = n_threads
 
-    def __sklearn_tags__(self) -> Any:
-        """Say what the estimator takes."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = self.missing != "error"
-        return tags
-
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, **params: Any) -> Self:
         """Choose the penalty and fit with it.
 
@@ -178,7 +173,7 @@ class SoftmaxRegressionCV(ClassifierMixin, SparseCoefMixin, Classifier, BaseEsti
 
     def plot_path(self, ax: Any = None) -> Any:
         """Draw the mean score against C, with its standard error and what was chosen; return the axes."""
-        return selection.draw(self, ax)
+        return results.draw(self, ax)
 
     def get_metadata_routing(self) -> Any:
         """Say, to scikit-learn's metadata routing, who takes what."""

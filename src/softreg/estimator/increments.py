@@ -51,7 +51,7 @@ def step(estimator: Any, X: Any, y: Any, classes: ArrayLike | None, sample_weigh
         raise SettingError("l1_ratio", l1_ratio, "0 with partial_fit, whose steps need a smooth penalty")
     first = not hasattr(estimator, "coef_")
     array = problem.features(estimator, X, reset=first)
-    target = labels.read(y, _classes(estimator, y, classes, first))
+    target = _target(estimator, y, classes, first)
     data = problem.dataset(
         estimator,
         array,
@@ -92,8 +92,8 @@ def step(estimator: Any, X: Any, y: Any, classes: ArrayLike | None, sample_weigh
     _store(estimator, X, array, data, target.classes, swept, seen, calls, rate)
 
 
-def _classes(estimator: Any, y: Any, classes: ArrayLike | None, first: bool) -> NDArray[Any] | None:
-    """Return the classes of this call, in their order; those of before come first."""
+def _target(estimator: Any, y: Any, classes: ArrayLike | None, first: bool) -> labels.Labels:
+    """Return what y says, in the classes of this call: those of before and, where they are not fixed, new ones."""
     if classes is not None:
         given = np.asarray(classes)
         if given.ndim != 1 or len(np.unique(given)) != len(given):
@@ -102,28 +102,24 @@ def _classes(estimator: Any, y: Any, classes: ArrayLike | None, first: bool) -> 
             raise LabelError(
                 f"classes are {given.tolist()}; expected those of the first call, {estimator.classes_.tolist()}"
             )
-        if first:
-            estimator.fixed_classes_ = True
-            return np.unique(given)
     if first:
-        estimator.fixed_classes_ = False
-        return None
+        estimator.fixed_classes_ = classes is not None
+        return labels.read(y, None if classes is None else np.unique(given))
     known: NDArray[Any] = estimator.classes_
     if estimator.fixed_classes_ or np.ndim(rows.host(y)) == 2:
-        return known
-    found = labels.read(y).classes
-    new = [label for label in found.tolist() if label not in known.tolist()]
-    if not new:
-        return known
-    if not estimator.__dict__.get("grown_", False):
+        return labels.read(y, known)
+    found = labels.read(y)
+    new = np.setdiff1d(found.classes, known)
+    if len(new) and not estimator.__dict__.get("grown_", False):
         warnings.warn(
-            f"y has labels that are new to the model, {new}, which grows by them; classes= in the first call of "
-            "partial_fit says all there will be",
+            f"y has labels that are new to the model, {new.tolist()}, which grows by them; classes= in the first call "
+            "of partial_fit says all there will be",
             UserWarning,
             stacklevel=5,
         )
-    estimator.grown_ = True
-    return np.unique(np.append(known, np.array(new, found.dtype)))
+        estimator.grown_ = True
+    every = np.unique(np.append(known, new)) if len(new) else known
+    return labels.Labels(every, labels.coded(found.classes, every)[found.codes])
 
 
 def _parameters(

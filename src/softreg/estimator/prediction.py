@@ -19,6 +19,7 @@ __all__ = ["Classifier"]
 class Classifier:
     """Prediction, and the way from a fitted estimator to a `Model` and back."""
 
+    missing: str  # a parameter
     coef_: Any
     intercept_: Any
     classes_: NDArray[Any]
@@ -29,6 +30,13 @@ class Classifier:
     n_iter_: NDArray[np.int32]
     history_: dict[str, NDArray[np.float64]]
     settings_: dict[str, Any]
+
+    def __sklearn_tags__(self) -> Any:
+        """Say what the estimators take."""
+        tags = super().__sklearn_tags__()  # type: ignore[misc]  # BaseEstimator's, which comes after
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self.missing != "error"
+        return tags
 
     def predict(self, X: Any) -> Any:
         """Most likely class of each row.

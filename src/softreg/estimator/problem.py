@@ -23,6 +23,7 @@ __all__ = ["dataset", "features", "parts", "rate", "seed", "settings", "start", 
 
 MISSING = ("error", "mean", "zero")
 BLOCK_ROWS = 4096
+MAX_CLASSES = 10  # that the learning rate grows with
 
 
 def settings(estimator: Any) -> Settings:
@@ -165,7 +166,7 @@ def _units(estimator: Any, X: Any, w: NDArray[np.float64] | None) -> tuple[Any, 
     mean, deviation = _moments(X, w)
     scale, shift = np.broadcast_to(scale, len(mean)), np.broadcast_to(shift, len(mean))
     deviation = np.where(deviation * np.abs(scale) > 0, deviation * np.abs(scale), 1.0)
-    return scale / deviation, -(scale * mean) / deviation + 0.0 * shift
+    return scale / deviation, -(scale * mean) / deviation + 0.0 * shift  # which cancels, but must be a number
 
 
 def _moments(X: Any, w: NDArray[np.float64] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -211,8 +212,8 @@ def with_rate(estimator: Any, asked: Settings, data: Dataset) -> Settings:
 def rate(data: Dataset) -> float:
     """Return the inverse of the largest curvature of the loss on the first block of rows.
 
-    That is at most the largest eigenvalue of the mean of x̃ x̃ᵀ, x̃ = (scale · x + shift, 1), times that of
-    diag(p) − p pᵀ for equal p: 1/K, for which a ½ stands that no p passes where K is 2. It is found by power iteration.
+    That is the largest eigenvalue of the mean of x̃ x̃ᵀ, x̃ = (scale · x + shift, 1), found by power iteration, times
+    that of diag(p) − p pᵀ for equal p, 1/K; of more than 10 classes 1/10, as they do not stay equal.
     """
     block = dense(data.X, slice(BLOCK_ROWS)).astype(float)
     x = np.ones((len(block), data.n_features + 1))
@@ -225,7 +226,7 @@ def rate(data: Dataset) -> float:
         if not largest > 0:
             return 0.1
         v /= largest
-    return float(max(data.n_classes, 2)) / largest if data.n_classes <= 10 else 10.0 / largest
+    return min(data.n_classes, MAX_CLASSES) / largest
 
 
 def parts(estimator: Any, data: Dataset) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:

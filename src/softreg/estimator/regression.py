@@ -176,8 +176,6 @@ class SoftmaxRegression(CallbackSupportMixin, ClassifierMixin, SparseCoefMixin, 
     def __sklearn_tags__(self) -> Any:
         """Say what the estimator takes."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = self.missing != "error"
         tags.array_api_support = True
         return tags
 

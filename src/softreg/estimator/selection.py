@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,17 +18,16 @@ from sklearn.utils.validation import _check_method_params
 from softreg.arrays import dtype_name
 from softreg.data import Dataset
 from softreg.errors import LabelError, SettingError
-from softreg.estimator import increments, labels, path, problem, solves
+from softreg.estimator import increments, labels, path, problem, results, solves
 from softreg.estimator.prediction import Classifier
 from softreg.estimator.regression import SoftmaxRegression
 from softreg.kernels import in_order
 from softreg.kernels.threads import available_threads
 from softreg.model import Model, Settings, fit
 
-__all__ = ["draw", "run", "score"]
+__all__ = ["run", "score"]
 
 RULES = ("best", "one_standard_error")
-PATH_BYTES = 1 << 28  # of coefs_paths_, beyond which they are not kept
 OWN = ("Cs", "l1_ratios", "cv", "scoring", "refit", "use_legacy_attributes", "rule", "abandon")
 LOSSES = {"neg_log_loss": "loss", "accuracy": "accuracy", None: "accuracy"}  # scores that the engine gives itself
 
@@ -71,21 +71,27 @@ def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None, params:
             n_threads=1 if outer > 1 else threads,
         )
 
-    entries = list(in_order(walk, tasks, outer))
-    _results(estimator, entries, Cs, ratios, len(folds))
+    entries: list[list[path.Entry]] = []
+    for found in in_order(walk, tasks, outer):
+        if estimator.verbose:
+            results.write(len(entries), len(ratios), Cs, ratios, found)
+        entries.append(found)
+    results.table(estimator, entries, Cs, ratios, len(folds))
     dtype = np.float32 if dtype_name(array.dtype) == "float32" else np.float64
-    i, j = _chosen(estimator)
-    estimator.C_, estimator.l1_ratio_ = float(Cs[j]), float(ratios[i])
-    model, solution = fit(data, replace(settings[i], C=estimator.C_), n_threads=estimator.n_threads)
-    n_iter = estimator.n_iter_
-    solves.store(estimator, model, solution, settings[i], target.classes, dtype, X)
-    estimator.n_iter_ = n_iter
-    if not estimator.refit:
-        _averaged(estimator, entries, Cs, ratios, len(folds))
+    if estimator.refit:
+        i, j = _chosen(estimator)
+        estimator.C_, estimator.l1_ratio_ = float(Cs[j]), float(ratios[i])
+        n_iter = estimator.n_iter_
+        model, solution = fit(data, replace(settings[i], C=estimator.C_), n_threads=estimator.n_threads)
+        solves.store(estimator, model, solution, settings[i], target.classes, dtype, X)
+        solves.warn(estimator, solution)
+        estimator.n_iter_ = n_iter
+    else:
+        best = [max(fold, key=_known_score) for fold in _by_fold(entries, Cs, ratios)]
+        _average(estimator, best, data, target.classes, dtype, X)
     if estimator.use_legacy_attributes:
-        _legacy(estimator)
+        results.legacy(estimator)
     increments.forget(estimator, data)
-    solves.warn(estimator, solution)
 
 
 def _grid(estimator: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -174,38 +180,6 @@ def _flat(model: Model, intercept: bool) -> NDArray[np.float64]:
     return np.column_stack([made.coef_, made.intercept_]) if intercept else np.asarray(made.coef_)
 
 
-def _results(
-    estimator: Any, entries: list[list[path.Entry]], Cs: NDArray[np.float64], ratios: NDArray[np.float64], folds: int
-) -> None:
-    shape = folds, len(ratios), len(Cs)
-
-    def table(name: str, dtype: Any = float) -> NDArray[Any]:
-        return np.array([[getattr(entry, name) for entry in row] for row in entries], dtype).reshape(shape)
-
-    estimator.Cs_, estimator.l1_ratios_ = Cs, ratios
-    estimator.scores_, estimator.n_iter_ = table("score"), table("n_iter", np.int32)
-    known = next(entry.coef for entry in entries[0] if entry.coef is not None)
-    estimator.__dict__.pop("coefs_paths_", None)
-    if known.nbytes * np.prod(shape) <= PATH_BYTES:
-        nothing = np.full(known.shape, np.nan)
-        coefs = [[nothing if entry.coef is None else entry.coef for entry in row] for row in entries]
-        estimator.coefs_paths_ = np.array(coefs).reshape(*shape, *known.shape)
-    flat = estimator.scores_.reshape(folds, -1)
-    mean = flat.mean(axis=0)
-    order = np.argsort(np.argsort(-np.where(np.isnan(mean), -np.inf, mean), kind="stable"), kind="stable")
-    seconds = table("seconds").reshape(folds, -1)
-    estimator.cv_results_ = {
-        "param_C": np.tile(Cs, len(ratios)),
-        "param_l1_ratio": np.repeat(ratios, len(Cs)),
-        **{f"split{k}_test_score": flat[k] for k in range(folds)},
-        "mean_test_score": mean,
-        "std_test_score": flat.std(axis=0),
-        "rank_test_score": (order + 1).astype(np.int32),
-        "mean_fit_time": seconds.mean(axis=0),
-        "max_certificate": table("certificate").reshape(folds, -1).max(axis=0),
-    }
-
-
 def _chosen(estimator: Any) -> tuple[int, int]:
     """Return the places of the mixture and the strength that the rule chooses."""
     scores = estimator.scores_
@@ -218,40 +192,33 @@ def _chosen(estimator: Any) -> tuple[int, int]:
     return int(i), int(j)
 
 
-def _averaged(
-    estimator: Any, entries: list[list[path.Entry]], Cs: NDArray[np.float64], ratios: NDArray[np.float64], folds: int
-) -> None:
+Placed = tuple[path.Entry, float, float]  # a fit, its C and its l1_ratio
+
+
+def _by_fold(
+    entries: list[list[path.Entry]], Cs: NDArray[np.float64], ratios: NDArray[np.float64]
+) -> Iterator[list[Placed]]:
+    """Yield all fits of a fold, fold by fold."""
+    for start in range(0, len(entries), len(ratios)):
+        rows = zip(entries[start : start + len(ratios)], ratios.tolist(), strict=True)
+        yield [(entry, C, ratio) for row, ratio in rows for entry, C in zip(row, Cs.tolist(), strict=True)]
+
+
+def _known_score(placed: Placed) -> float:
+    return -np.inf if np.isnan(placed[0].score) else placed[0].score
+
+
+def _average(estimator: Any, best: list[Placed], data: Dataset, classes: NDArray[Any], dtype: Any, X: Any) -> None:
     """Take the mean of the folds' best coefficients for the model, as scikit-learn does without a refit."""
-    best, chosen = [], []
-    for k in range(folds):
-        some = [(entry, i, j) for i in range(len(ratios)) for j, entry in enumerate(entries[k * len(ratios) + i])]
-        entry, i, j = max((one for one in some if one[0].coef is not None), key=lambda one: one[0].score)
-        best.append(entry.coef)
-        chosen.append((Cs[j], ratios[i]))
-    w = np.mean([coef for coef in best if coef is not None], axis=0)
-    d = estimator.n_features_in_
-    estimator.coef_ = w[:, :d].astype(estimator.coef_.dtype)
-    if estimator.fit_intercept:
-        estimator.intercept_ = w[:, d].astype(estimator.coef_.dtype)
-    estimator.C_, estimator.l1_ratio_ = (float(v) for v in np.mean(chosen, axis=0))
-    estimator.certificate_, estimator.status_name_ = float("inf"), "STOPPED"
+    w = np.mean([entry.coef for entry, _, _ in best if entry.coef is not None], axis=0)
+    estimator.coef_ = w[:, : data.n_features].astype(dtype)
+    estimator.intercept_ = np.zeros(len(w), dtype) if not estimator.fit_intercept else w[:, -1].astype(dtype)
+    estimator.C_, estimator.l1_ratio_ = (float(np.mean([place[i] for place in best])) for i in (1, 2))
+    estimator.classes_, estimator.scale_, estimator.shift_ = classes, data.scale, data.shift
+    estimator._lend(X, "coef_", "intercept_", "scale_", "shift_", "fill_")
+    estimator.settings_, estimator.history_ = {}, {}
+    estimator.certificate_, estimator.status_name_, estimator.solver_ = float("inf"), "STOPPED", "mean of folds"
     estimator.status_ = "the mean of the folds' best models, which is the optimum of no penalty"
-
-
-def _legacy(estimator: Any) -> None:
-    """Give the attributes the shapes that scikit-learn is about to leave: repeated by class, mixtures last."""
-    classes = estimator.classes_ if len(estimator.classes_) > 2 else estimator.classes_[1:]
-    alone = estimator.l1_ratios is None
-    scores = np.moveaxis(estimator.scores_, 1, 2)
-    n_iter = np.moveaxis(estimator.n_iter_, 1, 2)[None]
-    estimator.scores_ = dict.fromkeys(classes.tolist(), scores[:, :, 0] if alone else scores)
-    estimator.n_iter_ = n_iter[..., 0] if alone else n_iter
-    if hasattr(estimator, "coefs_paths_"):
-        paths = np.moveaxis(estimator.coefs_paths_, 1, 2)
-        paths = paths[:, :, 0] if alone else paths
-        estimator.coefs_paths_ = {label: paths[..., k, :] for k, label in enumerate(classes.tolist())}
-    estimator.C_ = np.full(len(classes), estimator.C_)
-    estimator.l1_ratio_ = np.full(len(classes), estimator.l1_ratio_)
 
 
 def score(estimator: Any, X: Any, y: Any, sample_weight: Any, params: dict[str, Any]) -> float:
@@ -264,27 +231,3 @@ def score(estimator: Any, X: Any, y: Any, sample_weight: Any, params: dict[str, 
     elif sample_weight is not None:
         params = {"sample_weight": sample_weight}
     return float(estimator._get_scorer()(estimator, X, y, **params))
-
-
-def draw(estimator: Any, ax: Any = None) -> Any:
-    """Draw the mean score against C, a line for each mixture, with its standard error and what was chosen."""
-    import matplotlib.pyplot as plt
-
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-    table = estimator.cv_results_
-    folds = sum(name.startswith("split") for name in table)
-    for ratio in estimator.l1_ratios_:
-        some = np.flatnonzero(table["param_l1_ratio"] == ratio)
-        some = some[np.argsort(table["param_C"][some])]
-        Cs, mean = table["param_C"][some], table["mean_test_score"][some]
-        error = table["std_test_score"][some] / np.sqrt(max(folds - 1, 1))
-        (line,) = ax.plot(Cs, mean, marker="o", markersize=3, label=f"l1_ratio = {ratio:g}")
-        ax.fill_between(Cs, mean - error, mean + error, color=line.get_color(), alpha=0.2, linewidth=0)
-    C = float(np.ravel(estimator.C_)[0])
-    ax.axvline(C, color="0.3", linestyle="--", linewidth=1, label=f"chosen: C = {C:.3g}")
-    scoring = estimator.scoring or "accuracy"
-    ax.set(xscale="log", xlabel="C, the inverse strength of the penalty", ylabel=f"mean {scoring} over {folds} folds")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False)
-    return ax

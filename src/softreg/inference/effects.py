@@ -8,12 +8,12 @@ averaged over rows, or at one; a discrete change is p_k at 1 less p_k at 0, and 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.special
 from numpy.typing import ArrayLike, NDArray
 
 from softreg.arrays import dense
@@ -23,6 +23,7 @@ from softreg.inference.information import probabilities
 from softreg.inference.layout import Layout, figures, p_figure, plain
 from softreg.inference.optimum import at_optimum
 from softreg.inference.table import Table
+from softreg.inference.wald import Wald
 from softreg.kernels import one_blas_thread
 
 __all__ = ["MarginalEffects", "marginal_effects"]
@@ -35,7 +36,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MarginalEffects:
+class MarginalEffects(Wald):
     """Changes of the probabilities with the columns. Arrays are (columns, classes); the classes sum to 0."""
 
     effects: Array  # dp/dx in the units of the caller's X, or the change from 0 to 1
@@ -47,21 +48,9 @@ class MarginalEffects:
     level: float
 
     @property
-    def z(self) -> Array:
-        """Effects over their standard errors."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(self.effects / self.standard_errors)
-
-    @property
-    def p_values(self) -> Array:
-        """Two-sided, of a normal z."""
-        return np.asarray(2 * scipy.special.ndtr(-np.abs(self.z)))
-
-    @property
-    def intervals(self) -> Array:
-        """Confidence intervals of the level, (columns, classes, 2)."""
-        half = float(scipy.special.ndtri((1 + self.level) / 2)) * self.standard_errors
-        return np.stack([self.effects - half, self.effects + half], axis=-1)
+    def estimates(self) -> Array:
+        """The effects."""
+        return self.effects
 
     @property
     def table(self) -> Table:
@@ -177,7 +166,7 @@ def marginal_effects(
     return MarginalEffects(effects, errors, names, rows.data.classes, tuple(steps), where, level)
 
 
-class _Sums:
+class _Sums(ABC):
     """Weighted sums over rows of the effects of a column, (K,), and their Jacobian, (K, K, p) for all classes c."""
 
     def __init__(self, rows: Design, j: int) -> None:
@@ -186,9 +175,9 @@ class _Sums:
         self.weight, self.effect, self.jacobian = 0.0, np.zeros(K), np.zeros((K, K, rows.n_terms))
         self.unit = 1.0  # of the result: what x changes by where the caller's X changes by 1
 
+    @abstractmethod
     def add(self, block: Block, probs: Array, products: Array) -> None:
         """Take in a block of rows, their probabilities (m, K) and p_c x_m, (m, K · p)."""
-        raise NotImplementedError
 
     def result(self, covariance: Array) -> tuple[Array, Array]:
         """Effects and their standard errors, (K,) each."""

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.special
 from numpy.typing import ArrayLike, NDArray
 
 from softreg.errors import SettingError
@@ -23,6 +22,7 @@ from softreg.inference.layout import Layout, figures, p_figure, plain
 from softreg.inference.optimum import at_optimum
 from softreg.inference.report import contrast, report
 from softreg.inference.table import Table
+from softreg.inference.wald import Wald
 
 __all__ = ["Summary", "summary"]
 
@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Summary:
+class Summary(Wald):
     """What a fit says of its coefficients. Arrays are (classes, terms): of `classes` and `terms`.
 
     Printed, it is a table for a person; `table` is one for a program.
@@ -59,21 +59,9 @@ class Summary:
     outcome: str  # what labels and weights these were: equal ones have equal texts
 
     @property
-    def z(self) -> Array:
-        """Coefficients over their standard errors."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(self.coefficients / self.standard_errors)
-
-    @property
-    def p_values(self) -> Array:
-        """Two-sided, of a normal z."""
-        return np.asarray(2 * scipy.special.ndtr(-np.abs(self.z)))
-
-    @property
-    def intervals(self) -> Array:
-        """Confidence intervals of the level, (classes, terms, 2)."""
-        half = float(scipy.special.ndtri((1 + self.level) / 2)) * self.standard_errors
-        return np.stack([self.coefficients - half, self.coefficients + half], axis=-1)
+    def estimates(self) -> Array:
+        """The coefficients."""
+        return self.coefficients
 
     @property
     def aic(self) -> float:
