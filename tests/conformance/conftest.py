@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def _cuda_is_what_can_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have scikit-learn's tests skip CUDA where there is no device: they look at what PyTorch is built for."""
+    torch = sys.modules.get("torch")
+    if torch is not None and not torch.cuda.is_available():
+        monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
