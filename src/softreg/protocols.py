@@ -7,7 +7,7 @@ Each protocol adds one ability: ask for the least.
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,6 +159,10 @@ class PreconditionedObjective(Objective, Protocol):
 
     def preconditioner(self, theta: Vector, *, coarse: bool) -> Preconditioner:
         """Return that of theta; a coarse one costs less."""
+        ...
+
+    def secant(self, s: Vector, y: Vector, before: Any) -> Vector:
+        """Return the difference of gradients along s, where it was y in `before`: one with another smooth penalty."""
         ...
 
 

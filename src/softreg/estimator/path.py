@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softreg.data import Dataset
-from softreg.model import Model, Settings, fit
+from softreg.model import Model, Path, Settings
 
 __all__ = ["Entry", "Scorer", "walk"]
 
@@ -53,12 +53,11 @@ def walk(
     scores have fallen clearly, and for several fits, below the best.
     """
     entries = [Entry()] * len(Cs)
-    model: Model | None = None
+    fits = Path(data, settings, training, n_threads)
     best, bad = -np.inf, 0
     for i in np.argsort(Cs, kind="stable"):
         begin = time.perf_counter()
-        asked = replace(settings, C=float(Cs[i]))
-        model, solution = fit(data, asked, rows=training, start=model, n_threads=n_threads)
+        model, solution = fits.fit(float(Cs[i]))
         score = scorer(model, left_out) if len(left_out) else np.nan
         certificate = solution.gap / solution.value if solution.value > 0 else solution.gap
         seconds = time.perf_counter() - begin

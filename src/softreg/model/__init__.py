@@ -2,7 +2,8 @@
 
 from softreg.model.fitting import fit
 from softreg.model.model import Model, Score, Section
+from softreg.model.path import Path
 from softreg.model.settings import AUTO, Settings
 from softreg.model.stopping import EarlyStopping
 
-__all__ = ["AUTO", "EarlyStopping", "Model", "Score", "Section", "Settings", "fit"]
+__all__ = ["AUTO", "EarlyStopping", "Model", "Path", "Score", "Section", "Settings", "fit"]

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softreg.data import Dataset
-from softreg.errors import DataError, FitInterrupted, SettingError, ShapeError
-from softreg.kernels import one_blas_thread
-from softreg.model import overflow
-from softreg.model.choice import choose
+from softreg.errors import DataError, SettingError, ShapeError
 from softreg.model.model import Model, Score
-from softreg.model.present import Present
-from softreg.model.settings import AUTO, Settings
-from softreg.model.start import begin
-from softreg.objective import CompositeObjective, SoftmaxObjective, separation
-from softreg.protocols import Gap, Separation, Vector
-from softreg.solvers import Answer, Solution, Status, Step, minimise
+from softreg.model.path import Path
+from softreg.model.settings import Settings
+from softreg.solvers import Answer, Solution, Step
 
 __all__ = ["fit"]
 
@@ -91,97 +82,21 @@ def fit(
         raise DataError(f"data is a {type(data).__name__}; expected a Dataset: Dataset.from_labels(X, y) makes one")
     if rows is not None:
         rows = _numbers("rows", rows, data)
+    judged, judged_rows = validation, None
     if validation is not None and not isinstance(validation, Dataset):
         judged, judged_rows = data, _numbers("validation", validation, data)
-    elif validation is not None:
-        judged, judged_rows = validation, None
-        if validation.n_features != data.n_features:
-            raise ShapeError("validation", validation.X.shape, f"(rows, {data.n_features}), as the data")
-        if not np.array_equal(validation.classes, data.classes):
-            raise DataError("the validation data has other classes than the data, or in another order")
+    elif validation is not None and validation.n_features != data.n_features:
+        raise ShapeError("validation", validation.X.shape, f"(rows, {data.n_features}), as the data")
+    elif validation is not None and not np.array_equal(validation.classes, data.classes):
+        raise DataError("the validation data has other classes than the data, or in another order")
     if start is not None:
         if start.n_features != data.n_features:
             raise ShapeError("start.W", start.W.shape, f"({data.n_features}, {data.n_classes}), as the data")
         if not np.array_equal(start.classes, data.classes):
             raise DataError("the model to start from has other classes than the data, or in another order")
-    smoothing = settings.label_smoothing
-    whole = SoftmaxObjective(
-        data, rows=rows, n_threads=n_threads, intercept=settings.fit_intercept, smoothing=smoothing
-    )
-    if whole.n_rows == 0:
-        raise DataError("the data has no rows: there is nothing to fit")
-    if not whole.weight > 0:
-        raise DataError("all weights are 0: there is nothing to fit")
-    # Without an intercept, as to a solver that does not go to the optimum, a class without rows is one like any other.
-    # Smoothing gives each class something of every row.
-    leaving = settings.converges and settings.fit_intercept and not smoothing
-    present = (Present.of if leaving else Present.all_of)(data, rows, smoothing)
-    objective = _penalised(replace(whole, data=present.data), settings, data.n_classes)
-    chosen = ""
-    if settings.solver == AUTO:
-        choice = choose(objective)
-        settings, chosen = replace(settings, solver=choice.solver), choice.reason
-    solver = settings.solver
-    assert not isinstance(solver, str)  # noqa: S101 - a name was resolved when the settings were made
-    scores: list[Score] = []
-
-    def on_step(step: Step) -> Answer:
-        score = None
-        if validation is not None:
-            score = _model(present, objective, step.theta, settings).score(judged, judged_rows)
-            scores.append(score)
-        return None if callback is None else callback(replace(step, theta=present.widen(step.theta)), score)
-
-    def certify(objective: _Objective, state: Any, wanted: float) -> Gap:
-        if present.alone:
-            return Gap(state.value)  # no value is below 0
-        return objective.gap(state.theta, state.point, wanted, state.newton)
-
-    def separated(objective: SoftmaxObjective, state: Any, moved: Vector | None) -> Separation | None:
-        return separation.find(objective.data, objective.rows, state.theta, moved, settings.fit_intercept)
-
-    theta = begin(present, settings, start)
-    unbounded = settings.converges and math.isinf(settings.C) and not smoothing
-    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):  # an overflow is told by the status
-        solution = minimise(
-            objective,
-            solver,
-            theta,
-            max_steps=0 if present.alone else settings.max_steps or 0,
-            finer=objective.finer() if settings.converges else None,
-            certify=certify if settings.converges else None,
-            tol=settings.tol,
-            separation=separated if unbounded and not present.alone else None,
-            callback=on_step,
-        )
-        smooth = objective.smooth if isinstance(objective, CompositeObjective) else objective
-        overflow.explain(smooth, theta, solution)
-    model = _model(present, objective, solution.theta, settings, solution, scores)
-    solution = replace(
-        solution,
-        theta=present.widen(solution.theta),
-        message=present.told(solution.message),
-        chosen=chosen,
-        separation=solution.separation and present.separation(solution.separation),
-    )
-    if solution.status is Status.INTERRUPTED:
-        raise FitInterrupted(model, solution)
-    return model, solution
-
-
-_ALWAYS = ("value", "loss", "accuracy", "passes")
-
-
-_Objective = SoftmaxObjective | CompositeObjective
-
-
-def _penalised(smooth: SoftmaxObjective, settings: Settings, n_classes: int) -> _Objective:
-    strength, l1_ratio = 1 / settings.C / smooth.weight, settings.l1_ratio
-    # Two classes are fitted as a softmax. Of all W with one difference of rows w = w1 − w0, ±w/2 has the least ‖W‖²,
-    # ‖w‖²/2, and the least ‖W‖₁, ‖w‖₁: with the L2 penalty doubled this is exactly the fit of one row of weights.
-    # (Two that are left of more keep the penalty of those: a class's last row makes no jump.)
-    smooth = replace(smooth, l2=(2 if n_classes == 2 else 1) * (1 - l1_ratio) * strength)
-    return CompositeObjective(smooth, l1_ratio * strength) if l1_ratio * strength > 0 else smooth
+    judge = None if judged is None else lambda model: model.score(judged, judged_rows)
+    path = Path(data, settings, rows, n_threads)
+    return path.fit(settings.C, start=start, judge=judge, callback=callback)
 
 
 def _numbers(name: str, rows: ArrayLike, data: Dataset) -> NDArray[np.int64]:
@@ -196,42 +111,3 @@ def _numbers(name: str, rows: ArrayLike, data: Dataset) -> NDArray[np.int64]:
     if len(wrong):
         raise DataError(f"{name} has the number {index[wrong[0]]}; expected rows from 0 to {data.n_rows - 1}")
     return index.astype(np.int64)
-
-
-def _model(
-    present: Present,
-    objective: _Objective,
-    theta: Vector,
-    settings: Settings,
-    solution: Solution | None = None,
-    scores: list[Score] | None = None,
-) -> Model:
-    data = present.whole
-    history = {}
-    if solution is not None:
-        # No times, so that equal fits make equal files; what is unknown is nan there, and what always was is left out.
-        known = {name: np.where(np.isinf(v), np.nan, v) for name, v in solution.history.items() if name != "seconds"}
-        history = {name: v for name, v in known.items() if name in _ALWAYS or not np.isnan(v).all()}
-        if scores:  # one short where Ctrl-C came between a step and its score
-            scores = [*scores, *[Score(math.nan, math.nan)] * (solution.steps - len(scores))]
-            history |= {f"validation_{name}": np.array([getattr(s, name) for s in scores]) for name in Score._fields}
-    # Adding a constant to a row of W, or to b, changes no probability: choose the one with mean 0. Not where it is the
-    # L1 penalty that chose, and zeros would be lost; of two classes both would choose the same.
-    W, b = objective.split(theta)
-    if not (isinstance(objective, CompositeObjective) and len(b) > 2):
-        W = W - W.mean(axis=1, keepdims=True)
-    b = b - b[present.own].mean()
-    if present.reduced:
-        stacked = present.widen(np.append(W, [b], axis=0).ravel()).reshape(-1, data.n_classes)
-        W, b = stacked[:-1], stacked[-1]
-    return Model(
-        W,
-        b,
-        data.classes,
-        data.scale,
-        data.shift,
-        data.feature_names,
-        data.image_shape,
-        settings.as_dict(),
-        history,
-    )

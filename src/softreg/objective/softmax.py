@@ -16,6 +16,7 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,12 +64,16 @@ class SoftmaxObjective:
 
     def finer(self) -> SoftmaxObjective | None:
         """Return the same objective in float64 arithmetic; None where this is it."""
-        if self._arithmetic is np.float64:
-            return None
-        finer = replace(self, precise=True)
-        if "linear" in self.__dict__:
-            finer.__dict__["linear"] = self.linear
-        return finer
+        return None if self._arithmetic is np.float64 else self._knowing("linear", precise=True)
+
+    def penalised(self, l2: float) -> SoftmaxObjective:
+        """Return the same objective with another penalty."""
+        return self._knowing("linear", "means", "offsets", l2=l2)
+
+    def _knowing(self, *names: str, **changes: Any) -> SoftmaxObjective:
+        other = replace(self, **changes)
+        other.__dict__.update((name, self.__dict__[name]) for name in names if name in self.__dict__)
+        return other
 
     def split(self, theta: Vector) -> tuple[Matrix, Vector]:
         """W (d, K) and b (K,) as views of theta."""
@@ -133,6 +138,11 @@ class SoftmaxObjective:
         """Return v ↦ M⁻¹ v; see `softreg.objective.preconditioner`."""
         at = self.split(theta)
         return preconditioner.make(self.data, self.rows, *at, self.l2, coarse, self.n_threads, self.intercept)
+
+    def secant(self, s: Vector, y: Vector, before: SoftmaxObjective) -> Vector:
+        """Return the difference of gradients along s, where it was y with the penalty of `before`."""
+        W, b = self.split(s)
+        return y + np.append((self.l2 - before.l2) * W, np.zeros_like(b))
 
     def curvature(self, theta: Vector, share: float = 1.0) -> Curvature:
         """Return the Hessian at theta as a product; see `softreg.objective.curvature`."""

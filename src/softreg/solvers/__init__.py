@@ -7,6 +7,7 @@ from softreg.solvers.minimise import Answer, Solution, Solver, State, Status, St
 from softreg.solvers.newton import Newton
 from softreg.solvers.proximal import Proximal
 from softreg.solvers.sgd import SGD
+from softreg.solvers.trail import Trail
 
 __all__ = [
     "LBFGS",
@@ -20,6 +21,7 @@ __all__ = [
     "State",
     "Status",
     "Step",
+    "Trail",
     "Verdict",
     "minimise",
 ]

@@ -17,6 +17,7 @@ from softreg.protocols import PreconditionedObjective, Preconditioner, Vector
 from softreg.solvers.checks import steps, whole
 from softreg.solvers.search import Blind, backtrack
 from softreg.solvers.state import PointState
+from softreg.solvers.trail import Trail
 
 __all__ = ["LBFGS", "LBFGSState"]
 
@@ -36,6 +37,7 @@ class LBFGSState(PointState):
     passes: float = 1.0
     pairs: tuple[Pair, ...] = field(default=(), repr=False)
     blind: Blind = field(default_factory=Blind)
+    follows: bool = False  # other solves: the preconditioner was never a coarse one
 
     def newton(self, v: Vector) -> Vector:
         """Return H v, H what is known of the inverse Hessian."""
@@ -73,6 +75,15 @@ class LBFGS:
         """Return the state before the first step: one pass."""
         return LBFGSState(theta, objective.evaluate(theta), objective.preconditioner(theta, coarse=True))
 
+    def follow(self, objective: PreconditionedObjective, trail: Trail) -> LBFGSState:
+        """Return the state before the first step from where others led: what they saw of the curvature is kept."""
+        last: LBFGSState = trail.state
+        seen = [(s, objective.secant(s, y, trail.objective), metric) for s, y, _, metric in last.pairs]
+        pairs = tuple((s, y, float(s @ y), metric) for s, y, metric in seen)
+        pairs = _measured(tuple(pair for pair in pairs if _curved(*pair[2:])), last.solve)
+        point = objective.evaluate(trail.theta)
+        return LBFGSState(trail.theta, point, last.solve, passes=1 + trail.passes, pairs=pairs, follows=True)
+
     def resume(self, objective: PreconditionedObjective, state: LBFGSState) -> LBFGSState:
         """Return the same state on an objective that is the same but for its rounding: one pass."""
         return replace(state, point=objective.evaluate(state.theta), passes=state.passes + 1)
@@ -80,13 +91,10 @@ class LBFGS:
     def step(self, objective: PreconditionedObjective, state: LBFGSState) -> LBFGSState | None:
         """Return the state one step down, or None where no lower point can be told from this one."""
         solve, pairs, at = state.solve, state.pairs, (state.theta, state.point)
-        if state.steps in self.refresh:
+        if state.steps in self.refresh[state.follows :]:
             solve.let_go()  # two at a time would take most of a fit's memory
             solve = objective.preconditioner(state.theta, coarse=False)
-            if pairs:
-                s, y, sy, _ = pairs[-1]  # of the others none is asked for γ again
-                metric = float(y @ solve(y))
-                pairs = (*pairs[:-1], (s, y, sy, metric)) if metric > 0 else ()
+            pairs = _measured(pairs, solve)
         found = backtrack(objective, *at, -_two_loop(state.point.grad, pairs, solve), objective.precision)
         if found is None and pairs:  # rounding has the better of the curvature: start again from M
             pairs = ()
@@ -99,10 +107,24 @@ class LBFGS:
             return None
         s, y = theta - state.theta, point.grad - state.point.grad
         sy, metric = float(s @ y), float(y @ solve(y))
-        if 0 < CURVED * metric < sy:  # in the metric of M⁻¹: a parameter's units make no difference
+        if _curved(sy, metric):
             memory = min(self.memory, max(MIN_MEMORY, HISTORY_BYTES // (16 * len(theta))))
             pairs = (*pairs, (s, y, sy, metric))[-memory:]
-        return LBFGSState(theta, point, solve, state.steps + 1, state.passes + trials, pairs, blind)
+        return LBFGSState(theta, point, solve, state.steps + 1, state.passes + trials, pairs, blind, state.follows)
+
+
+def _curved(sy: float, metric: float) -> bool:
+    """Whether a pair is more than noise, in the metric of M⁻¹: a parameter's units make no difference."""
+    return 0 < CURVED * metric < sy
+
+
+def _measured(pairs: tuple[Pair, ...], solve: Callable[[Vector], Vector]) -> tuple[Pair, ...]:
+    """Return the pairs with the last one's yᵀM⁻¹y by this solve: of the others none is asked for γ again."""
+    if not pairs:
+        return ()
+    s, y, sy, _ = pairs[-1]
+    metric = float(y @ solve(y))
+    return (*pairs[:-1], (s, y, sy, metric)) if metric > 0 else ()
 
 
 def _two_loop(grad: Vector, pairs: tuple[Pair, ...], solve: Callable[[Vector], Vector]) -> Vector:

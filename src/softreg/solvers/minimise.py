@@ -16,6 +16,7 @@ from softreg.errors import FitError, SettingError
 from softreg.protocols import Gap, Separation, Vector
 from softreg.solvers.endless import Endless
 from softreg.solvers.floor import Floor
+from softreg.solvers.trail import Trail
 
 __all__ = ["Answer", "Solution", "Solver", "State", "Status", "Step", "Verdict", "minimise"]
 
@@ -78,6 +79,10 @@ class Solver(Protocol[O_contra, S]):
         """Return the state one step on, or None where there is none."""
         ...
 
+    def follow(self, objective: O_contra, trail: Trail) -> S:
+        """Return the state before the first step from where solves of problems like this one led."""
+        ...
+
     def resume(self, objective: O_contra, state: S) -> S:
         """Return the same state on an objective that is the same but for its rounding."""
         ...
@@ -134,6 +139,7 @@ class Solution:
     seconds: float
     history: Mapping[str, NDArray[np.float64]] = field(repr=False)
     chosen: str = ""  # where the solver was chosen for the caller: which, and why
+    trail: Trail | None = field(default=None, repr=False)  # for a solve that is to follow this one
     separation: Separation | None = None  # of the classes: proved where SEPARABLE, suspected elsewhere
 
     def require_finite(self) -> Solution:
@@ -146,7 +152,7 @@ class Solution:
 def minimise(
     objective: O_contra,
     solver: Solver[O_contra, S],
-    theta: Vector,
+    start: Vector | Trail,
     *,
     max_steps: int,
     finer: O_contra | None = None,
@@ -161,8 +167,8 @@ def minimise(
     ----------
     objective
         What the solver asks for: see the protocol that its `init` names.
-    theta : (size,) float64
-        Where to start; not changed.
+    start : (size,) float64, or Trail
+        Where to start, which is not changed; or where solves of problems like this one led, by the same solver.
     max_steps : int
         At least 0.
     finer : optional
@@ -190,6 +196,7 @@ def minimise(
     if max_steps < 0:
         raise SettingError("max_steps", max_steps, "at least 0")
     begin = time.perf_counter()
+    theta = start.theta if isinstance(start, Trail) else start
     floor, endless = Floor(certify, tol), Endless(separation, theta)
     rows: list[tuple[float, ...]] = []
     status, reason = Status.MAX_STEPS, ""
@@ -197,7 +204,7 @@ def minimise(
     state: S | None = None
     kept: tuple[S, int] | None = None
     try:
-        state = solver.init(objective, theta)
+        state = solver.follow(objective, start) if isinstance(start, Trail) else solver.init(objective, theta)
         while steps < max_steps:
             new = solver.step(objective, state)
             if new is None and finer is not None:
@@ -261,6 +268,7 @@ def minimise(
         floor.passes + endless.passes + (0.0 if state is None else state.passes),
         time.perf_counter() - begin,
         {name: np.array([row[i] for row in rows[:steps]], dtype=float) for i, name in enumerate(FIGURES)},
+        trail=None if reached is None else Trail(objective, state, reached.theta),
         separation=endless.found,
     )
 

@@ -21,6 +21,7 @@ from softreg.protocols import HessianObjective, Matrix, Preconditioner, Vector
 from softreg.solvers.checks import real, steps, whole
 from softreg.solvers.search import Blind, backtrack
 from softreg.solvers.state import PointState
+from softreg.solvers.trail import Trail
 
 __all__ = ["Newton", "NewtonState"]
 
@@ -93,6 +94,11 @@ class Newton:
         if objective.hessian_passes <= self.exact_passes:
             return NewtonState(theta, point)
         return NewtonState(theta, point, objective.preconditioner(theta, coarse=True), self.share)
+
+    def follow(self, objective: HessianObjective, trail: Trail) -> NewtonState:
+        """Return the state before the first step from where others led."""
+        state = self.init(objective, trail.theta)
+        return replace(state, passes=state.passes + trail.passes)
 
     def resume(self, objective: HessianObjective, state: NewtonState) -> NewtonState:
         """Return the same state on an objective that is the same but for its rounding: one pass."""
