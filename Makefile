@@ -24,7 +24,7 @@ test: $(VENV)/.tools lint
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.tools lint
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow"
 
 lint: $(VENV)/.tools
 	$(BIN)/ruff format --check .

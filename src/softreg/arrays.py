@@ -9,6 +9,7 @@ SciPy and array_api_compat are imported where there is something of theirs, not 
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any
 
@@ -90,6 +91,15 @@ def dtype_name(dtype: Any) -> str:
     >>> dtype_name(np.dtype(">f8")), dtype_name(array_api_strict.uint8)
     ('float64', 'uint8')
     """
+    return _numpy_name(dtype) if isinstance(dtype, np.dtype) else _name(dtype)
+
+
+@functools.lru_cache(maxsize=64)
+def _numpy_name(dtype: np.dtype[Any]) -> str:
+    return dtype.name  # which NumPy puts together each time
+
+
+def _name(dtype: Any) -> str:
     return str(getattr(dtype, "name", None) or str(dtype).rpartition(".")[2])
 
 

@@ -16,6 +16,8 @@ from softreg.errors import LabelError
 
 __all__ = ["Labels", "coded", "plain", "read"]
 
+FEW = 0.5  # classes for each row; more make scikit-learn warn
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -39,6 +41,10 @@ def read(y: Any, classes: ArrayLike | None = None) -> Labels:
     ValueError
         Where y is no labels: None, continuous, or of a wrong shape.
     """
+    if type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biuU" and classes is None:
+        found, codes = np.unique(y, return_inverse=True)
+        if len(found) <= len(y) * FEW:  # scikit-learn's checks of what is plain would take longer than a small fit
+            return Labels(found, codes.astype(np.int64))
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None")
     if type(y).__name__ == "Categorical" and hasattr(y, "categories"):  # pandas' own, which is no series yet

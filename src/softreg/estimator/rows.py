@@ -30,8 +30,11 @@ def read(estimator: Any, X: Any, *, reset: bool) -> Any:
         Where X is not two-dimensional, has no rows, or has other columns than the estimator was fitted with.
     """
     plain = type(X) is np.ndarray and X.ndim == 2 and 0 not in X.shape and X.dtype.kind in "buif"
-    if plain and not reset and not hasattr(estimator, "feature_names_in_") and X.shape[1] == estimator.n_features_in_:
-        return X  # scikit-learn's checks would take longer than the answer for a row
+    if plain and not hasattr(estimator, "feature_names_in_"):  # scikit-learn's checks take longer than a small answer
+        if reset:
+            estimator.n_features_in_ = X.shape[1]
+        if X.shape[1] == estimator.n_features_in_:
+            return X
     table = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(table, nw.DataFrame):
         array = _numbers(table)

@@ -54,7 +54,7 @@ class Rows:
     @property
     def in_place(self) -> bool:
         """Whether the kernels read X as it lies."""
-        name = self.X.dtype.name
+        name = dtype_name(self.X.dtype)
         return name in _SAME_BYTES or (name in _AS_IT_LIES and self.X.dtype.isnative)
 
     def add_offset(self, z: NDArray[Any], begin: int, end: int) -> None:
@@ -69,7 +69,7 @@ class Rows:
         In place where the type allows, else these rows alone, converted.
         """
         if self.in_place:
-            other = _SAME_BYTES.get(self.X.dtype.name)
+            other = _SAME_BYTES.get(dtype_name(self.X.dtype))
             return self if other is None else replace(self, X=self.X.view(other)), begin, end
         which = slice(begin, end) if self.index is None else self.index[begin:end]
         weights = None if self.weights is None else self.weights[which]
@@ -94,6 +94,8 @@ def fold(
     """Weights and biases that apply to the unscaled X: scale · W and b + shift W."""
     column = scale[:, None] if isinstance(scale, np.ndarray) else scale
     scaled = W if np.ndim(scale) == 0 and scale == 1 else W * column  # W may be large: no copy of it for nothing
+    if isinstance(shift, float) and shift == 0:  # np.any takes longer than the rest
+        return scaled, b
     return scaled, b + np.broadcast_to(shift, len(W)) @ W if np.any(shift) else b
 
 

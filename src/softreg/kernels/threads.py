@@ -32,7 +32,9 @@ def available_threads() -> int:
 
 def in_order(function: Callable[[A], B], items: Sequence[A], n_threads: int | None = None) -> Iterator[B]:
     """Yield the function's results in the items' order; no more than n_threads + 1 of them are waiting at any time."""
-    n = min(available_threads() if n_threads is None else n_threads, len(items))
+    n = len(items)
+    if n > 1:
+        n = min(available_threads() if n_threads is None else n_threads, n)
     if n <= 1:
         yield from map(function, items)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +31,7 @@ def sweep(
     if objective.targets.hard:
         data = objective.data
         figures = sgd(
-            objective.kernel_rows(order if objective.rows is None else objective.rows[order]),
+            replace(objective.kernel_rows, index=order if objective.rows is None else objective.rows[order]),
             *objective.split(theta),
             data.scale,
             data.shift,

@@ -1,4 +1,4 @@
-"""The Hessian of softmax regression: products with it, from all rows or from some, and the matrix where it is small.
+"""Products with the Hessian of softmax regression, from all rows or from some; `hessian` has the matrix.
 
 H [V; v] = 1/Σw Σ_i w_i A_i (V x̃_i + v) ⊗ (x̃_i, 1) + l2 [V; 0],   A_i = diag(p_i) − p_i p_iᵀ,   x̃ = scale · x + shift
 """
@@ -10,17 +10,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from softreg.arrays import dense as dense_rows
 from softreg.data import Dataset
 from softreg.kernels import Rows, curvature, fold, probabilities
 from softreg.objective.sample import drawn
 from softreg.protocols import Curvature, Matrix, Vector
 
-__all__ = ["dense", "products"]
+__all__ = ["products"]
 
 CACHE_BYTES = 64 << 20  # of probabilities kept between products; beyond, they are computed again for each
 MIN_ROWS = 4000  # a share of the rows is no fewer
-BLOCK_ROWS = 1024
 
 
 def products(
@@ -98,40 +96,3 @@ def _drawn(rows: Rows, probs: NDArray[np.floating], m: int) -> tuple[Rows, NDArr
     weights = np.zeros(len(rows.y))
     weights[index[which]] = shares * w[which] / h[which]
     return replace(rows, weights=weights, index=index[which]), np.ascontiguousarray(probs[:, which])
-
-
-def dense(
-    rows: Rows,
-    data: Dataset,
-    W: Matrix,
-    b: Vector,
-    l2: float,
-    weight: float,
-    n_threads: int | None,
-    intercept: bool = True,
-) -> Matrix:
-    """Return the Hessian, ((d + 1)·K, (d + 1)·K): n ((d + 1) K)² operations, in blocks of rows."""
-    d, K = W.shape
-    probs = probabilities(rows, *fold(W, b, data.scale, data.shift), n_threads)
-    index = np.arange(len(rows)) if rows.index is None else rows.index
-    H = np.zeros((d + 1, K, d + 1, K))
-    for start in range(0, len(index), BLOCK_ROWS):
-        part = index[start : start + BLOCK_ROWS]
-        x = np.full((len(part), d + 1), float(intercept))
-        x[:, :-1] = data.scale * dense_rows(data.X, part).astype(float) + data.shift
-        p = probs[:, start : start + BLOCK_ROWS].astype(float)
-        p /= p.sum(axis=0)  # in float64: a shift of all classes has no curvature at all
-        w = np.full(len(part), 1.0) if data.weights is None else data.weights[part]
-        for j in range(K):
-            for k in range(j + 1):
-                G = x.T @ (x * (w * p[j] * ((j == k) - p[k]))[:, None])
-                H[:, j, :, k] += G
-                if k < j:
-                    H[:, k, :, j] += G
-    if weight > 0:
-        H /= weight
-    inner = np.arange(d)
-    for k in range(K):
-        H[inner, k, inner, k] += l2
-    flat = H.reshape((d + 1) * K, (d + 1) * K)
-    return (flat + flat.T) / 2

@@ -12,6 +12,9 @@ from softreg.protocols import Vector
 __all__ = ["SMALLEST", "inverse"]
 
 SMALLEST = 1e-280  # of squares
+RIDGE = (
+    1e-12  # relative: where columns say the same, a gradient's rounding over much less would be logits by the million
+)
 
 
 def _ridge(G: Triangle, l2: float, epsilon: float) -> Vector:
@@ -24,7 +27,7 @@ def _ridge(G: Triangle, l2: float, epsilon: float) -> Vector:
     diagonal = np.where(known, diagonal, diagonal.max() if known.any() else 1.0)
     root = 1 / np.sqrt(diagonal)
     G.scale(root)
-    ridge = max(8, len(G) / 8) * epsilon  # what rounding may take from the least eigenvalue
+    ridge = max(max(8, len(G) / 8) * epsilon, RIDGE)  # what rounding may take from the least eigenvalue
     G.set_diagonal(np.full(len(G), 1 + ridge))
     return root
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from softreg.data import Dataset
 from softreg.kernels import Rows, fold, fused, logits
-from softreg.objective import batches, curvature, facet, intercept, preconditioner
+from softreg.objective import batches, curvature, facet, hessian, intercept, preconditioner
 from softreg.objective.certificate import ClassMeans, dual_bound, mean_entropy
 from softreg.objective.penalty import L1
 from softreg.objective.targets import Linear, Offsets, Targets
@@ -80,10 +80,10 @@ class SoftmaxObjective:
         stacked = theta.reshape(-1, self.data.n_classes)
         return stacked[:-1], stacked[-1]
 
-    @property
+    @functools.cached_property
     def weight(self) -> float:
         """Σw over the rows."""
-        return self.kernel_rows(self.rows).weight
+        return self.kernel_rows.weight
 
     def evaluate(self, theta: Vector) -> Point:
         """Value, loss, gradient and running counts, in one pass over X. Without any weight the loss is 0."""
@@ -91,7 +91,7 @@ class SoftmaxObjective:
 
     def _point(self, theta: Vector, *, once: bool = False, free: bool = False) -> Point:
         """What `evaluate` returns: of rows that are seen `once`, as a batch is, or `free` of penalty and offsets."""
-        data, rows, targets = self.data, self.kernel_rows(self.rows), self.targets
+        data, rows, targets = self.data, self.kernel_rows, self.targets
         W, b = self.split(theta)
         at = fold(W, b, data.scale, data.shift)
         rows, l2 = (replace(rows, offset=None), 0.0) if free else (rows, self.l2)
@@ -147,7 +147,7 @@ class SoftmaxObjective:
     def curvature(self, theta: Vector, share: float = 1.0) -> Curvature:
         """Return the Hessian at theta as a product; see `softreg.objective.curvature`."""
         return curvature.products(
-            self.kernel_rows(self.rows),
+            self.kernel_rows,
             self.data,
             *self.split(theta),
             self.l2,
@@ -169,13 +169,13 @@ class SoftmaxObjective:
 
     @property
     def hessian_passes(self) -> float:
-        """Operations of writing it down and solving with it, over those of a pass, 4 n · size."""
-        return self.size / 4 + self.size**2 / (12 * max(self.n_rows, FEW_ROWS))
+        """What writing it down and solving with it take, over what a pass does; as measured."""
+        return self.size / 10 + self.size**2 / (2 * max(self.n_rows, FEW_ROWS))
 
     def hessian(self, theta: Vector) -> Matrix:
         """Return the Hessian at theta, (size, size)."""
-        rows, at = self.kernel_rows(self.rows), self.split(theta)
-        return curvature.dense(rows, self.data, *at, self.l2, self.weight, self.n_threads, self.intercept)
+        rows, at = self.kernel_rows, self.split(theta)
+        return hessian.matrix(rows, self.data, *at, self.l2, self.weight, self.n_threads, self.intercept)
 
     def gap(self, theta: Vector, point: Point, wanted: float, solve: Callable[[Vector], Vector]) -> Gap:
         """Bound value − optimum by duality; inf without a penalty, or while `wanted` is out of reach.
@@ -225,7 +225,7 @@ class SoftmaxObjective:
 
     def balanced(self, theta: Vector, s: Vector, solve: Callable[[Vector], Vector]) -> tuple[Vector, float]:
         """Return theta with less of s, the intercept's gradient, and the passes that it took."""
-        data, rows = self.data, self.kernel_rows(self.rows)
+        data, rows = self.data, self.kernel_rows
         W, b = self.split(theta)
         if len(rows) * len(b) * np.dtype(rows.arithmetic).itemsize <= curvature.CACHE_BYTES:
             z = logits(rows, *fold(W, b, data.scale, data.shift), self.n_threads)
@@ -243,7 +243,7 @@ class SoftmaxObjective:
     @property
     def targets(self) -> Targets:
         """What the rows' probabilities should be."""
-        return Targets(self.data, self.kernel_rows(self.rows), self.smoothing)
+        return Targets(self.data, self.kernel_rows, self.smoothing)
 
     @functools.cached_property
     def linear(self) -> Linear:
@@ -282,11 +282,12 @@ class SoftmaxObjective:
 
     @property
     def _arithmetic(self) -> type[np.float32] | type[np.float64]:
-        return self.kernel_rows(None).arithmetic
+        return self.kernel_rows.arithmetic
 
-    def kernel_rows(self, index: NDArray[np.int64] | None) -> Rows:
-        """Return these rows of the data as the kernels take them; all where there is no index."""
-        return Rows(self.data.X, self.data.y, self.data.weights, index, self.precise, self.data.offset)
+    @functools.cached_property
+    def kernel_rows(self) -> Rows:
+        """These rows of the data, as the kernels take them."""
+        return Rows(self.data.X, self.data.y, self.data.weights, self.rows, self.precise, self.data.offset)
 
 
 def _part(v: float | Vector, j: slice) -> float | Matrix:

@@ -19,7 +19,7 @@ import numpy as np
 from softreg.errors import SettingError
 from softreg.protocols import HessianObjective, Matrix, Preconditioner, Vector
 from softreg.solvers.checks import real, steps, whole
-from softreg.solvers.search import Blind, backtrack
+from softreg.solvers.search import DOUBT, Blind, backtrack
 from softreg.solvers.state import PointState
 from softreg.solvers.trail import Trail
 
@@ -135,7 +135,10 @@ class Newton:
         Columns far from 0 make a Hessian from which no exact step comes; its preconditioner is definite.
         """
         if state.solve is None:
-            again = replace(state, solve=objective.preconditioner(state.theta, coarse=False), blind=Blind())
+            solve = objective.preconditioner(state.theta, coarse=False)
+            if not _squared(state.point.grad, solve) > DOUBT * objective.precision * abs(state.value):
+                return None  # what the gradient promises is lost in the rounding of values, and so would be the step
+            again = replace(state, solve=solve, blind=Blind())
         elif state.share < 1:
             again = replace(state, share=1.0)
         else:

@@ -10,7 +10,7 @@ import numpy as np
 
 from softreg.protocols import Objective, Point, Vector
 
-__all__ = ["Blind", "Found", "backtrack"]
+__all__ = ["DOUBT", "Blind", "Found", "backtrack"]
 
 SUFFICIENT = 1e-4  # share of the fall that the slope promises (Armijo)
 DOUBT = 32  # times the rounding of a value: a fall of less is not searched for
