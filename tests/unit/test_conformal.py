@@ -18,8 +18,8 @@ HELD_OUT, NEW = overconfident(200), overconfident(300, seed=2)
 
 # Of these rows, classes in all sets together and sets that hold the label, by MAPIE 1.6.0 (SplitConformalClassifier,
 # "lac", prefit) and crepes 0.9.1 (ConformalClassifier on hinge scores, smoothing=False; by class with bins = classes),
-# which agree; and MAPIE's quantile. (crepes keeps a class whose p-value is exactly 1 − coverage, one score more than the
-# proof asks for: these have no such.)
+# which agree; and MAPIE's quantile. (crepes keeps a class whose p-value is exactly 1 − coverage, one score more than
+# the proof asks for: these have no such.)
 LAC = [(0.8, 0.89663363, 618, 238), (0.9, 0.94769389, 782, 255), (0.95, 0.97659842, 990, 275)]
 BY_CLASS = [
     (0.83, [125, 138, 109, 105, 105, 124], 247),

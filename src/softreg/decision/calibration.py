@@ -1,9 +1,10 @@
 """Calibration: temperature and vector scaling, fitted on rows that the model was not (Guo et al. 2017).
 
     calibrated = softmax(z / T)           temperature: the order of the classes stays
-               = softmax(s ∘ z + c)       vector: a factor and a bias for each class
+               = softmax(s ∘ z̃ + c)       vector: a factor and a bias for each class, z̃ = z − mean_k z_k
 
-Both are softmax regressions on the logits z, and are fitted as such, by Newton's method: `softreg.decision.scaling`.
+Logits are logits up to a constant for each row, which factors of each class would not leave alone: hence z̃. Both are
+softmax regressions on them, and are fitted as such, by Newton's method: `softreg.decision.scaling`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from softreg.errors import DataError, FitError, ShapeError
 from softreg.functional import softmax
 from softreg.metrics.checks import labels, positive, row_weights
 from softreg.solvers import Newton, Status, minimise
+from softreg.solvers.checks import real, whole
 
 __all__ = ["METHODS", "Scaling", "temperature_scaling", "vector_scaling"]
 
@@ -31,7 +33,7 @@ MAX_STEPS = 100
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """What calibration does to logits: scale ∘ z + bias.
+    """What calibration does to logits: scale · z + bias, or scale ∘ (z − mean_k z_k) + bias for a scale of each class.
 
     Attributes
     ----------
@@ -57,6 +59,8 @@ class Scaling:
             if not np.isfinite(value).all():
                 raise DataError(f"{name} of a scaling has nan or infinite entries")
             object.__setattr__(self, name, value if value.ndim else float(value))
+        whole(self, 0, "n_rows")
+        real(self, "loss_before", "loss_after")
 
     @property
     def temperature(self) -> float | None:
@@ -71,7 +75,10 @@ class Scaling:
         >>> Scaling(0.5).logits([[2.0, 0.0]])
         array([[1., 0.]])
         """
-        return np.asarray(z, float) * self.scale + self.bias
+        scaled = np.asarray(z, float)
+        if isinstance(self.scale, np.ndarray):
+            scaled = scaled - scaled.mean(axis=-1, keepdims=True)
+        return np.asarray(scaled * self.scale + self.bias, float)
 
     def probabilities(self, z: ArrayLike) -> Array:
         """Return calibrated probabilities for rows of logits.
@@ -116,7 +123,7 @@ def temperature_scaling(logits: ArrayLike, y: ArrayLike, *, sample_weight: Array
     Parameters
     ----------
     logits : (n, K) array
-        Of rows that the model was not fitted on; log-probabilities do as well.
+        Of rows that the model was not fitted on; logarithms of probabilities do as well.
     y : (n,) array of int
         Their labels, as columns.
     sample_weight : (n,) array, optional
@@ -181,6 +188,7 @@ def vector_scaling(
     """
     prior = positive("prior", prior)
     z, codes, w = _held_out(logits, y, sample_weight)
+    z -= z.mean(axis=1, keepdims=True)
     objective = ScalingObjective(z, codes, w, per_class=True, l2=prior / float(w.sum()))
     return _fitted(objective, objective.identity)
 

@@ -111,6 +111,7 @@ class SplitConformal:
         for name in ("class_conditional", "randomised"):
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 raise SettingError(name, getattr(self, name), "True or False")
+            object.__setattr__(self, name, bool(getattr(self, name)))
         if self.scores is not None:
             self._check_scores()
 

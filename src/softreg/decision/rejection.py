@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from softreg.errors import DataError, SettingError, ShapeError
 from softreg.metrics.checks import labels, probabilities
 
-__all__ = ["Rejection", "RiskCoverage", "risk_coverage"]
+__all__ = ["Rejection", "RiskCoverage", "accepted_share", "risk_coverage"]
 
 Array = NDArray[np.float64]
 
@@ -82,8 +82,7 @@ class Rejection:
         0.8
         """
         P = probabilities(probs)
-        if not 0 < accept <= 1:  # nan too
-            raise SettingError("accept", accept, "a share of rows in (0, 1]")
+        _check_share(accept)
         if not len(P):
             raise DataError("there are no rows to learn a threshold from")
         top, confidence = P.argmax(axis=1), P.max(axis=1)
@@ -156,6 +155,23 @@ def risk_coverage(probs: ArrayLike, y: ArrayLike, *, losses: ArrayLike | None = 
     each = np.cumsum(np.repeat(total / count, count)) / n
     rows = np.cumsum(count)
     return RiskCoverage(-thresholds, rows / len(loss), np.cumsum(total) / rows, float(each.mean()))
+
+
+def accepted_share(confidence: Array, accept: float) -> NDArray[np.bool_]:
+    """Which rows are accepted where this share is: those of the largest confidence, equal ones together.
+
+    Examples
+    --------
+    >>> accepted_share(np.array([0.2, 0.9, 0.5]), 0.5)
+    array([False,  True,  True])
+    """
+    _check_share(accept)
+    return confidence >= _quantile(confidence, accept) if len(confidence) else np.ones(0, bool)
+
+
+def _check_share(accept: float) -> None:
+    if not 0 < accept <= 1:  # nan too
+        raise SettingError("accept", accept, "a share of rows in (0, 1]")
 
 
 def _quantile(values: Array, share: float) -> float:
