@@ -18,7 +18,7 @@ from softreg.metrics.intervals import bootstrap, clopper_pearson
 from softreg.metrics.labelled import codes_of
 from softreg.metrics.reliability import BINS, classwise_calibration_error
 from softreg.metrics.result import ClassFigures, Evaluation, Figure
-from softreg.metrics.sums import MANY, Problem, Sums, count_blocks, figures, leave_out
+from softreg.metrics.sums import MANY, Problem, Sums, draws, figures, leave_out
 
 if TYPE_CHECKING:
     from softreg.data import Dataset
@@ -200,12 +200,7 @@ def _resampled(
         nothing = np.full(K, np.nan)
         none: Ends = dict.fromkeys(values, (np.nan, np.nan, "none"))
         return none | dict.fromkeys(BY_CLASS, (nothing, nothing, "none"))
-    n = len(w)
-    drawn: list[dict[str, Array]] = []
-    for size, entropy in count_blocks(n, resamples, seed):
-        rows = np.random.default_rng(entropy).integers(0, n, (size, n))
-        counts = np.bincount((rows + n * np.arange(size)[:, None]).ravel(), minlength=n * size).reshape(size, n)
-        drawn.append(_both(sums, (counts * w).T, K))
+    drawn = [_both(sums, counts * w[:, None], K) for counts in draws(len(w), resamples, seed)]
     left = _both(sums, leave_out(w, seed), K)
     ends: Ends = {name: (np.nan, np.nan, "none") for name in values if name not in left}
     for name in left:

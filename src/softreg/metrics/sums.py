@@ -9,6 +9,7 @@ probability, and of each class's, what the probability is more than right. Each 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from softreg.metrics.reliability import bins_of
 if TYPE_CHECKING:
     import scipy.sparse
 
-__all__ = ["Problem", "Sums", "count_blocks", "figures", "leave_out"]
+__all__ = ["Problem", "Sums", "draws", "figures", "leave_out"]
 
 Array = NDArray[np.float64]
 BLOCK = 1 << 23  # entries of C at a time
@@ -120,11 +121,14 @@ def figures(sums: Sums, C: Array, K: int) -> tuple[dict[str, Array], dict[str, A
     return found, by_class
 
 
-def count_blocks(n: int, resamples: int, seed: int) -> list[tuple[int, NDArray[np.uint64]]]:
-    """How the resamples are cut into blocks: sizes, and the entropy of each."""
+def draws(n: int, resamples: int, seed: int) -> Iterator[Array]:
+    """Yield how often each of n rows counts in resamples of them, (n, as many as memory is spent on)."""
+    rng = np.random.default_rng(seed)
     size = max(1, BLOCK // max(n, 1))
-    starts = range(0, resamples, size)
-    return [(min(size, resamples - start), np.array([seed, start], np.uint64)) for start in starts]
+    for start in range(0, resamples, size):
+        m = min(size, resamples - start)
+        rows = rng.integers(0, n, (m, n)) + n * np.arange(m)[:, None]
+        yield np.bincount(rows.ravel(), minlength=n * m).reshape(m, n).T.astype(float)
 
 
 def leave_out(w: Array, seed: int) -> Array:
