@@ -73,7 +73,9 @@ def test_the_installed_mapie_agrees(coverage: float) -> None:
 
     # APS with u of its own: each score is between those for u = 0 and u = 1, and of the scores the quantile is ours.
     aps = scores.APSConformityScore()
-    theirs = peer(aps)._mapie_classifier
+    fitted = peer(aps)
+    fitted.predict_set(NEW[0])  # which sets the quantile
+    theirs = fitted._mapie_classifier
     s = np.ravel(theirs.conformity_scores_)
     P, y = HELD_OUT
     ones = SplitConformal("aps", randomised=False)._all_scores(P, 0)[np.arange(len(y)), y]

@@ -235,7 +235,8 @@ def test_groups_of_rows_give_the_acceleration_of_single_ones() -> None:
 def test_intervals_hold_the_truth_about_as_often_as_they_say(method: str) -> None:
     """Of many samples from one source; the truth is that of a large one."""
     truth = measure(*overconfident(60_000, 4, seed=99), resamples=0)
-    names = ("log_loss", "accuracy", "balanced_accuracy", "macro_f1", "brier", "ks_calibration_error")
+    names = ["log_loss", "accuracy", "balanced_accuracy", "macro_f1", "brier"]
+    names += ["calibration_error", "classwise_calibration_error", "ks_calibration_error"]
     held = dict.fromkeys(names, 0)
     for seed in range(60):
         found = measure(*overconfident(300, 4, seed=seed), resamples=200, level=0.9, method=method, seed=seed)
@@ -246,16 +247,31 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(method: str) -> Non
     assert high == 60
 
 
+def test_intervals_of_calibration_errors_hold_0_of_a_calibrated_model() -> None:
+    names = ("calibration_error", "classwise_calibration_error", "ks_calibration_error")
+    lows = dict.fromkeys(names, 0)
+    for seed in range(60):
+        z, y = logits_and_labels(300, 4, seed)
+        found = measure(softmax(z), y, resamples=200, level=0.9, seed=seed)
+        for name in names:
+            lows[name] += found[name].low == 0
+            assert found[name].low <= found.value(name) <= found[name].high
+    assert all(count >= scipy.stats.binom(60, 0.9).ppf(0.0005) for count in lows.values()), lows
+    sharp = measure(*overconfident(300, 4), resamples=200)
+    assert all(sharp[name].low > 0 for name in names)
+
+
 def test_shares_of_rows_have_exact_intervals_and_others_resampled_ones() -> None:
     found = measure(P, Y, resamples=50)
     kinds = {figure.name: figure.interval for figure in found}
     assert {name for name in kinds if kinds[name] == "exact"} == {"accuracy", "top_5_accuracy"}
-    assert set(kinds.values()) == {"exact", "bca"}
+    assert {name for name in kinds if kinds[name] == "norm"} == {name for name in kinds if "calibration" in name}
+    assert set(kinds.values()) == {"exact", "bca", "norm"}
     assert found.by_class.intervals == ("exact", "exact", "bca")
     assert all(f.low <= f.value <= f.high for f in found if f.interval == "exact")
     assert all(f.low < f.high for f in found)
     weighted = measure(P, Y, sample_weight=W, resamples=50, method="percentile")
-    assert {figure.interval for figure in weighted} == {"percentile"}
+    assert {figure.interval for figure in weighted} == {"percentile", "norm"}
     assert {f.interval for f in measure(P, Y, resamples=0)} == {"exact", "none"}
 
 

@@ -18,7 +18,7 @@ from softreg.metrics.intervals import bootstrap, clopper_pearson
 from softreg.metrics.labelled import codes_of
 from softreg.metrics.reliability import BINS, classwise_calibration_error
 from softreg.metrics.result import ClassFigures, Evaluation, Figure
-from softreg.metrics.sums import MANY, Problem, Sums, draws, figures, leave_out
+from softreg.metrics.sums import CALIBRATION, MANY, Problem, Sums, draws, figures, gaps, leave_out
 
 if TYPE_CHECKING:
     from softreg.data import Dataset
@@ -70,7 +70,8 @@ def measure(
     resamples : int
         Of the bootstrap; 0 leaves the intervals out that need it.
     method : {"bca", "percentile"}
-        "bca" corrects for bias, which the calibration errors have: of resamples they are larger than of the rows.
+        Of the figures that are not calibration errors: those have intervals of their own, which begin at 0 where the
+        rows cannot tell the model from a calibrated one.
     seed : int
 
     Returns
@@ -200,20 +201,25 @@ def _resampled(
         nothing = np.full(K, np.nan)
         none: Ends = dict.fromkeys(values, (np.nan, np.nan, "none"))
         return none | dict.fromkeys(BY_CLASS, (nothing, nothing, "none"))
-    drawn = [_both(sums, counts * w[:, None], K) for counts in draws(len(w), resamples, seed)]
-    left = _both(sums, leave_out(w, seed), K)
+    centre = gaps(sums, w)
+    drawn = [_both(sums, counts * w[:, None], K, centre) for counts in draws(len(w), resamples, seed)]
+    left = _both(sums, leave_out(w, seed), K, None)
     ends: Ends = {name: (np.nan, np.nan, "none") for name in values if name not in left}
     for name in left:
         every = np.concatenate([block[name] for block in drawn], axis=1)
+        if name in CALIBRATION:
+            off = float(np.quantile(every, level))
+            ends[name] = max(values[name] - off, 0.0), values[name] + off, "norm"
+            continue
         of = classwise[name] if name in BY_CLASS else np.array([values[name]])
         low, high = bootstrap(of, every, left[name], level, method)
         ends[name] = (low, high, method) if name in BY_CLASS else (float(low[0]), float(high[0]), method)
     return ends
 
 
-def _both(sums: Sums, C: Array, K: int) -> dict[str, Array]:
+def _both(sums: Sums, C: Array, K: int, centre: dict[str, Array] | None) -> dict[str, Array]:
     """Figures of all rows, (1, B) each, and of each class, (K, B) each."""
-    overall, by_class = figures(sums, C, K)
+    overall, by_class = figures(sums, C, K, centre)
     return {name: values[None] for name, values in overall.items()} | by_class
 
 

@@ -21,6 +21,7 @@ INTERVALS = {
     "exact": "exact (Clopper–Pearson)",
     "bca": "bootstrap (BCa)",
     "percentile": "bootstrap (percentile)",
+    "norm": "bootstrap (of the norm)",
     "none": "none",
 }
 
@@ -33,7 +34,7 @@ class Figure:
     value: float
     low: float
     high: float
-    interval: str  # "exact", "bca", "percentile" or "none"
+    interval: str  # "exact", "bca", "percentile", "norm" or "none"
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as for JSON: None for nan and infinity."""
@@ -138,7 +139,7 @@ class Evaluation:
         lines = [f"{self.n_rows:,} rows, {len(self.classes)} classes; intervals of {percent}", ""]
         rows: list[tuple[str, ...]] = [("", "value", "low", "high", "interval")]
         rows += [
-            (f.name.replace("_", " "), *(_figure(v) for v in (f.value, f.low, f.high)), INTERVALS[f.interval])
+            (_title(f.name), *(_figure(v) for v in (f.value, f.low, f.high)), INTERVALS[f.interval])
             for f in self.figures
         ]
         lines += [*_aligned(rows), ""]
@@ -159,6 +160,12 @@ class Evaluation:
             f"Evaluation({self.n_rows} rows, {len(self.classes)} classes, log loss {self.value('log_loss'):.4f}, "
             f"accuracy {self.value('accuracy'):.4f}): print it"
         )
+
+
+def _title(name: str) -> str:
+    """brier → Brier score, top_5_accuracy → top-5 accuracy."""
+    named = {"brier": "Brier score", "macro_f1": "macro F1", "ks_calibration_error": "KS calibration error"}
+    return named.get(name, name.replace("top_", "top-").replace("_", " "))
 
 
 def _plain(value: Any) -> Any:

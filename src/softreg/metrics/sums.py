@@ -5,6 +5,10 @@
 Rows of A: 1; the row's losses (minus the log-probability, whether the label is among the k likeliest, the Brier score,
 the cost of the action); for each class whether it is the label, the answer, or both; for each bin of the largest
 probability, and of each class's, what the probability is more than right. Each figure is a function of a column of S.
+
+A calibration error is a norm of such sums, ‖v‖, and of a calibrated model as of any other above 0 by chance; resamples
+of it are above it again, so that their quantiles say little. But |‖v̂‖ − ‖v‖| ≤ ‖v̂ − v‖, and ‖v* − v̂‖ over resamples
+tells how that is distributed: ‖v̂‖ ± its quantile at `level` holds ‖v‖ at least so often, also where that is 0.
 """
 
 from __future__ import annotations
@@ -21,10 +25,12 @@ from softreg.metrics.reliability import bins_of
 if TYPE_CHECKING:
     import scipy.sparse
 
-__all__ = ["Problem", "Sums", "draws", "figures", "leave_out"]
+__all__ = ["CALIBRATION", "MANY", "Problem", "Sums", "draws", "figures", "gaps", "leave_out"]
 
 Array = NDArray[np.float64]
-BLOCK = 1 << 23  # entries of C at a time
+Gaps = dict[str, Array]
+ECE, CLASSWISE, KS = CALIBRATION = "calibration_error", "classwise_calibration_error", "ks_calibration_error"
+BLOCK = 1 << 19  # entries of C at a time, for what is made of them to stay in the cache
 GROUPS = 200  # of rows, to be left out one after another
 MANY = 100  # classes, beyond which resamples of every class's bins take minutes
 
@@ -99,26 +105,41 @@ class Sums:
         )
 
 
-def figures(sums: Sums, C: Array, K: int) -> tuple[dict[str, Array], dict[str, Array]]:
+def figures(sums: Sums, C: Array, K: int, centre: Gaps | None = None) -> tuple[dict[str, Array], dict[str, Array]]:
     """Every figure of all rows together, (B,) each, and of each class, (K, B) each; nan where it has no meaning.
 
     Balanced accuracy is the mean recall, and macro F1 that of F1, of the classes that have rows. Of very many classes
-    there is no classwise calibration error.
+    there is no classwise calibration error. With a centre, calibration errors are norms of what the gaps are off it.
     """
     S = sums.matrix @ C
     part = {name: S[place] for name, place in sums.places.items()}
     w, right, label, answer = part["rows"][0], part["right"], part["label"], part["answer"]
     with np.errstate(divide="ignore", invalid="ignore"):
         by_class = {"precision": right / answer, "recall": right / label, "f1": 2 * right / (label + answer)}
-        found = {name: part[name][0] / w for name in part if name in sums.losses}
+        found = {name: part[name][0] / w for name in sums.losses}
         found["balanced_accuracy"] = _mean(by_class["recall"], label > 0)
         found["macro_f1"] = _mean(by_class["f1"], label > 0)
-        found["calibration_error"] = np.abs(part["bins"]).sum(axis=0) / w
-        if "cells" in part:
-            found["classwise_calibration_error"] = np.abs(part["cells"]).sum(axis=0) / w / K
-        running = np.cumsum(C[sums.order] * sums.excess[:, None], axis=0)[sums.last]
-        found["ks_calibration_error"] = np.abs(running).max(axis=0) / w
+        for name, off in _gaps(sums, C, part).items():
+            off = off if centre is None else off - centre[name]
+            found[name] = np.abs(off).max(axis=0) if name == KS else np.abs(off).sum(axis=0)
+            if name == CLASSWISE:
+                found[name] /= K
     return found, by_class
+
+
+def gaps(sums: Sums, w: Array) -> Gaps:
+    """Return what the calibration errors are norms of, of rows with these weights: of each, (…, 1)."""
+    C = w[:, None]
+    return _gaps(sums, C, {name: sums.matrix[sums.places[name]] @ C for name in sums.places})
+
+
+def _gaps(sums: Sums, C: Array, part: dict[str, Array]) -> Gaps:
+    w = part["rows"][0]
+    found = {ECE: part["bins"] / w}
+    if "cells" in part:
+        found[CLASSWISE] = part["cells"] / w
+    found[KS] = np.cumsum(C[sums.order] * sums.excess[:, None], axis=0)[sums.last] / w
+    return found
 
 
 def draws(n: int, resamples: int, seed: int) -> Iterator[Array]:
