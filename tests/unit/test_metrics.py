@@ -27,6 +27,7 @@ from softreg.metrics import (
     evaluate,
     ks_calibration_error,
     measure,
+    probabilities,
     reliability,
 )
 from softreg.metrics.intervals import bootstrap
@@ -177,6 +178,14 @@ def test_the_parts_of_the_brier_score_add_up(problem: Any, w: Any) -> None:
         assert found.within == pytest.approx(0, abs=1e-12)
     shares = np.average(hit, axis=0, weights=w)
     assert found.uncertainty == pytest.approx((shares * (1 - shares)).sum())
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_what_short_types_are_off_is_divided_out_and_float64_is_left_alone(dtype: str) -> None:
+    rounded = probabilities(P.astype(dtype))
+    assert np.abs(rounded.sum(axis=1) - 1).max() < 1e-15
+    assert rounded == pytest.approx(P, abs=1e-3 if dtype == "float16" else 1e-7)
+    assert np.array_equal(probabilities(P), P)
 
 
 def test_repeating_rows_is_weighting_them() -> None:
