@@ -116,6 +116,9 @@ def test_the_objective_has_the_derivatives_of_its_value(per_class: bool, l2: flo
     grad, H = differences(objective, theta)
     assert objective.evaluate(theta).grad == pytest.approx(grad, abs=1e-8)
     assert objective.hessian(theta) == pytest.approx(H, abs=1e-7)
+    s, other = theta - objective.identity, ScalingObjective(z, y, w, per_class, 0.7)
+    along = [f.evaluate(theta).grad - f.evaluate(objective.identity).grad for f in (objective, other)]
+    assert objective.secant(s, along[1], other) == pytest.approx(along[0])
     assert objective.curvature(theta).product(grad) == pytest.approx(H @ grad, abs=1e-6)
 
 

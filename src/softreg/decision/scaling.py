@@ -129,6 +129,10 @@ class ScalingObjective:
         """Return the Hessian at theta as a product; from all rows, whatever the share."""
         return Curvature(self.hessian(theta).__matmul__, 1.0, 0.0)
 
+    def secant(self, s: Vector, y: Vector, before: ScalingObjective) -> Vector:
+        """Return the difference of gradients along s, where it was y in `before`: one with another l2."""
+        return y + (self.l2 - before.l2) * s
+
     def _probabilities(self, theta: Vector) -> Matrix:
         s, c = self.split(theta)
         probs: Matrix = softmax(self.z * s + c)
