@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import softreg
 from contract.test_layers import MAY_IMPORT
+from softreg.decision import Scaling, SplitConformal
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
@@ -76,10 +78,13 @@ def test_the_file_formats_page_names_every_key_that_is_written(tmp_path: Path) -
 
     page = (ROOT / "docs" / "model-file.md").read_text()
     data = softreg.Dataset.from_labels([[0.0], [1.0]], [0, 1])
-    softreg.fit(data, softreg.Settings(softreg.LBFGS(), C=1.0), validation=data)[0].save(tmp_path / "m")
+    model, _ = softreg.fit(data, softreg.Settings(softreg.LBFGS(), C=1.0), validation=data)
+    conformal = SplitConformal().fit(model.predict_proba(data.X), data.y)
+    replace(model, calibration=Scaling(0.5), conformal=conformal).save(tmp_path / "m")
     with safetensors.safe_open(tmp_path / "m", "np") as file:
         about = json.loads(file.metadata()["softreg"])
-        names = {*file.keys(), *about, *about["model"], *about["history"]}
+        parts = [about[name] for name in ("model", "history", "calibration", "conformal")]
+        names = {*file.keys(), *about, *(key for part in parts for key in part)}
     assert "gap" in names
     assert [name for name in sorted(names) if f"`{name}`" not in page] == []
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from softreg import SGD, Dataset, Model, Settings, fit
+from softreg.decision import Scaling, SplitConformal
 from softreg.errors import DataError, ModelFileError
 from softreg.model import Section, storage
 
@@ -110,10 +111,10 @@ def test_sections_of_another_version_are_kept(tmp_path: Path) -> None:
     section = Section(
         {"temperature": 1.5, "note": "é"}, {"scores": np.arange(3.0), "table.row": np.arange(2, dtype="i8")}
     )
-    small(sections={"calibration": section, "later": Section([1, 2])}).save(tmp_path / "m")
+    small(sections={"hierarchy": section, "later": Section([1, 2])}).save(tmp_path / "m")
     kept = Model.load(tmp_path / "m").sections
-    assert kept["calibration"].fields == section.fields
-    assert kept["calibration"].tensors["scores"].tolist() == [0, 1, 2]
+    assert kept["hierarchy"].fields == section.fields
+    assert kept["hierarchy"].tensors["scores"].tolist() == [0, 1, 2]
     assert kept["later"].fields == [1, 2]
     before = (tmp_path / "m").read_bytes()
     Model.load(tmp_path / "m").save(tmp_path / "m")
@@ -178,7 +179,7 @@ def test_a_folder_or_device_is_never_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "pipe").is_fifo()
 
 
-@pytest.mark.parametrize("name", ["format", "a.b", ""])
+@pytest.mark.parametrize("name", ["format", "calibration", "conformal", "a.b", ""])
 def test_sections_that_a_file_cannot_hold_are_refused_when_the_model_is_made(name: str) -> None:
     with pytest.raises(DataError, match="section"):
         small(sections={name: Section({})})
@@ -229,3 +230,98 @@ def test_a_fit_is_saved_with_its_settings_and_history(tmp_path: Path) -> None:
     loaded = Model.load(tmp_path / "m")
     assert loaded.settings["solver"]["seed"] == 3
     assert set(loaded.history) == {"value", "loss", "accuracy", "passes"}
+
+
+def calibrated() -> Model:
+    P, y = np.array([[0.9, 0.1], [0.7, 0.3], [0.4, 0.6]]), [0, 1, 1]
+    scaling = Scaling(np.array([0.5, 0.75]), np.array([0.25, -0.25]), 7, 0.5, 0.4)
+    return small(calibration=scaling, conformal=SplitConformal("raps", 0.8, k_reg=1, seed=3).fit(P, y))
+
+
+def test_what_held_out_rows_told_is_saved_with_the_model(tmp_path: Path) -> None:
+    calibrated().save(tmp_path / "m")
+    loaded, X = Model.load(tmp_path / "m"), np.arange(6.0).reshape(2, 3)
+    assert repr(loaded.calibration) == repr(calibrated().calibration)
+    assert np.array_equal(loaded.predict_proba(X), calibrated().predict_proba(X))
+    ours, theirs = (model.decide(X, sets=0.6).sets for model in (loaded, calibrated()))
+    assert ours is not None
+    assert theirs is not None
+    assert np.array_equal(ours, theirs)
+    loaded.save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "m").read_bytes()
+
+
+def test_a_temperature_stays_a_number_and_what_is_unknown_stays_unknown(tmp_path: Path) -> None:
+    small(calibration=Scaling(0.5)).save(tmp_path / "m")
+    loaded = Model.load(tmp_path / "m").calibration
+    assert loaded is not None
+    assert loaded.temperature == 2.0
+    assert np.isnan(loaded.loss_before)
+
+
+def test_a_reader_that_does_not_know_calibration_is_told_to_refuse_the_file(tmp_path: Path) -> None:
+    for model, wanted in ((calibrated(), ["calibration"]), (small(), [])):
+        model.save(tmp_path / "m")
+        with safetensors.safe_open(tmp_path / "m", "np") as file:
+            assert json.loads(file.metadata()["softreg"])["requires"] == wanted
+
+
+# the section, a key of it, what is put there (DROP: nothing)
+DROP = object()
+BROKEN = [
+    ("calibration", "n_rows", DROP),
+    ("calibration", "other", 1),
+    ("calibration", "n_rows", "7"),
+    ("conformal", "score", "las"),
+    ("conformal", "coverage", 1),
+    ("conformal", "coverage", None),
+    ("conformal", "n_classes", 3),
+    ("conformal", "n_classes", 1),
+    ("conformal", "seed", DROP),
+    ("conformal", "seed", -1),
+    ("conformal", "randomised", 1),
+]
+
+
+@pytest.mark.parametrize(("section", "key", "value"), BROKEN)
+def test_sections_of_held_out_rows_that_are_not_whole_are_refused(
+    tmp_path: Path, section: str, key: str, value: Any
+) -> None:
+    calibrated().save(tmp_path / "m")
+    with safetensors.safe_open(tmp_path / "m", "np") as file:
+        about = json.loads(file.metadata()["softreg"])
+    about[section] |= {key: value}
+    if value is DROP:
+        del about[section][key]
+    safetensors.numpy.save_file(
+        safetensors.numpy.load_file(tmp_path / "m"), tmp_path / "m", {"softreg": json.dumps(about)}
+    )
+    with pytest.raises(ModelFileError, match=section):
+        Model.load(tmp_path / "m")
+
+
+TENSORS: list[tuple[str, Any]] = [
+    ("calibration.scale", np.array([np.nan, 1.0])),
+    ("calibration.scale", np.ones(3)),
+    ("calibration.scale", np.ones((2, 2))),
+    ("calibration.other", np.ones(2)),
+    ("calibration.bias", DROP),
+    ("conformal.scores", np.array([3.0, 2.0, 1.0])),
+    ("conformal.scores", np.array([1.0, 2.0, np.inf])),
+    ("conformal.scores", np.ones(2)),
+    ("conformal.codes", np.array([0, 1, 2])),
+    ("conformal.codes", np.array([0.0, 1.0, 1.0])),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), TENSORS)
+def test_tensors_of_held_out_rows_that_are_not_whole_are_refused(tmp_path: Path, name: str, value: Any) -> None:
+    calibrated().save(tmp_path / "m")
+    tensors = safetensors.numpy.load_file(tmp_path / "m") | {name: value}
+    if value is DROP:
+        del tensors[name]
+    with safetensors.safe_open(tmp_path / "m", "np") as file:
+        metadata = file.metadata()
+    safetensors.numpy.save_file(tensors, tmp_path / "m", metadata)
+    with pytest.raises(ModelFileError, match=name.split(".")[0]):
+        Model.load(tmp_path / "m")

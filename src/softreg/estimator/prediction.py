@@ -97,6 +97,8 @@ class Classifier:
             None,
             self.settings_,
             {name: values for name, values in self.history_.items() if name != "seconds"},
+            calibration=self.calibration_,
+            conformal=self.conformal_,
         )
 
     @classmethod
@@ -133,6 +135,7 @@ class Classifier:
         self.classes_ = classes
         self.scale_, self.shift_ = model.scale, model.shift
         self.settings_ = dict(model.settings)
+        self.calibration_, self.conformal_ = model.calibration, model.conformal
 
     def _lend(self, X: Any, *names: str) -> None:
         """Give these attributes to X's namespace, those of them that are arrays."""
@@ -161,7 +164,7 @@ class Classifier:
     def _predicting(self, use: Any, array: Any) -> Any:
         W, b = self._columns()
         try:
-            return use(Model(W, b, np.arange(W.shape[1])))
+            return use(Model(W, b, np.arange(W.shape[1]), calibration=self.calibration_))
         except DataError:
             if not rows.finite(array):
                 raise rows.explain(array, getattr(self, "feature_names_in_", None)) from None

@@ -217,6 +217,7 @@ def _average(estimator: Any, best: list[Placed], data: Dataset, classes: NDArray
     estimator.classes_, estimator.scale_, estimator.shift_ = classes, data.scale, data.shift
     estimator._lend(X, "coef_", "intercept_", "scale_", "shift_", "fill_")
     estimator.settings_, estimator.history_ = {}, {}
+    estimator.calibration_ = estimator.conformal_ = None
     estimator.certificate_, estimator.status_name_, estimator.solver_ = float("inf"), "STOPPED", "mean of folds"
     estimator.status_ = "the mean of the folds' best models, which is the optimum of no penalty"
 

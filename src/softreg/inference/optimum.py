@@ -112,7 +112,7 @@ def polish(
     Returns
     -------
     Model
-        The same but for W and b.
+        The same but for W and b, and not calibrated.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def polish(
         _check_separation(rows, V)
         raise
     W, b = rows.moved(V)
-    return replace(rows.model, W=W, b=b)
+    return replace(rows.model, W=W, b=b, calibration=None, conformal=None)  # which were those of other coefficients
 
 
 def _newton(rows: Design, V: Array) -> Array:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import operator
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from softreg.arrays import admitted, as_rows, kind
 from softreg.data import Dataset
-from softreg.data.targets import floats
+from softreg.decision import Decisions, Rejection, Scaling, SplitConformal, decide
 from softreg.errors import DataError, SettingError, ShapeError
-from softreg.kernels import Rows, fold, in_float64, loss, native, one_blas_thread, with_logits
+from softreg.kernels import Rows, loss, native, one_blas_thread
+from softreg.model.prediction import Logits, Offset, rows_of
 from softreg.objective.targets import Targets
 
 __all__ = ["Model", "Score", "Section"]
@@ -29,10 +28,8 @@ class Score(NamedTuple):
     accuracy: float
 
 
-FEW_ROWS = 64  # for which pinning BLAS would take longer than the products
-Offset = ArrayLike | None  # (n, K), added to the logits
-Transform = Callable[[NDArray[np.float64], int], None]  # of so many columns of logits, in place
-FILE_KEYS = ("format", "requires", "model", "settings", "history")  # every other key of a file is a section of its own
+# Every other key of a file is a section that is kept as it came.
+FILE_KEYS = ("format", "requires", "model", "settings", "history", "calibration", "conformal")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +61,11 @@ class Model:
         Loss, accuracy and what else was measured after each step; no times, so that equal fits make equal files.
     sections : mapping of str to Section
         Parts of the file that another version wrote; saved again as they came.
+    calibration : Scaling, optional
+        Applied to the logits wherever probabilities, or labels, are made; `softreg.decision.calibrate` finds it. W, b
+        and `logits` are as they were fitted.
+    conformal : SplitConformal, optional
+        Held-out rows' scores under these probabilities, for prediction sets.
     """
 
     W: NDArray[np.float64]
@@ -76,6 +78,8 @@ class Model:
     settings: Mapping[str, Any] = field(default_factory=dict)
     history: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     sections: Mapping[str, Section] = field(default_factory=dict)
+    calibration: Scaling | None = None
+    conformal: SplitConformal | None = None
 
     def __post_init__(self) -> None:
         for name in ("W", "b"):
@@ -108,6 +112,11 @@ class Model:
                 raise DataError(f"a section is called {section!r}; expected a name without dots, none of {FILE_KEYS}")
             if not all(content.tensors):
                 raise DataError(f"a tensor of the section {section!r} has no name")
+        scaling, conformal = self.calibration, self.conformal
+        if scaling is not None and {np.shape(scaling.scale), np.shape(scaling.bias)} - {(), (K,)}:
+            raise ShapeError("calibration", np.shape(scaling.scale), f"a number, or one for each of {K} classes")
+        if conformal is not None and (conformal.scores is None or conformal.n_classes != K):
+            raise DataError(f"conformal has not the scores of rows with {K} classes")
         if self.feature_names is not None and len(self.feature_names) != d:
             raise ShapeError("feature_names", (len(self.feature_names),), f"({d},)")
         if self.image_shape is not None and np.prod(self.image_shape) != d:
@@ -149,15 +158,15 @@ class Model:
         >>> model.predict([[3.0], [-2.0]])
         array(['up', 'down'], dtype='<U4')
         """
-        return self.classes[self._largest(self._rows(X), 1, offset)[0][:, 0]]
+        return self.classes[self._calibrated().largest(X, 1, offset)[0][:, 0]]
 
     def logits(self, X: Any, offset: Offset = None) -> NDArray[np.float64]:
         """Logits of each class for each row: (n, K). Raises what `predict` raises."""
-        return self._all_classes(X, offset, lambda z, n: None)
+        return self._uncalibrated().all_classes(X, offset, lambda z, n: None)
 
     def predict_proba(self, X: Any, offset: Offset = None) -> NDArray[np.float64]:
         """Probability of each class for each row: (n, K), rows that sum to 1. Raises what `predict` raises."""
-        return self._all_classes(X, offset, native.softmax)
+        return self._calibrated().all_classes(X, offset, native.softmax)
 
     def predict_log_proba(self, X: Any, offset: Offset = None) -> NDArray[np.float64]:
         """Logarithm of `predict_proba`, finite and right where that underflows or rounds to 1.
@@ -173,7 +182,7 @@ class Model:
         >>> model.predict_log_proba([[400.0]])
         array([[   0., -800.]])
         """
-        return self._all_classes(X, offset, native.log_softmax)
+        return self._calibrated().all_classes(X, offset, native.log_softmax)
 
     def predict_topk(self, X: Any, k: int, offset: Offset = None) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """Return the k most likely classes of each row and their probabilities, (n, k) each, the likeliest first.
@@ -191,7 +200,7 @@ class Model:
         if not hasattr(k, "__index__") or not 1 <= operator.index(k) <= self.n_classes:
             raise SettingError("k", k, f"a whole number from 1 to {self.n_classes}, the classes of the model")
         k = operator.index(k)
-        codes, log_probs = self._largest(self._rows(X), k, offset, native.log_softmax)
+        codes, log_probs = self._calibrated().largest(X, k, offset, native.log_softmax)
         return self.classes[codes], np.exp(log_probs)
 
     def score(self, data: Dataset, rows: NDArray[np.int64] | None = None) -> Score:
@@ -206,12 +215,34 @@ class Model:
             raise DataError(
                 f"the data has the classes {data.classes.tolist()}; expected the model's, {self.classes.tolist()}"
             )
-        part = Rows(self._rows(data.X), data.y, data.weights, rows, offset=data.offset)
+        at = self._calibrated()
+        part = Rows(rows_of(data.X, self.n_features), data.y, data.weights, rows, offset=at.scaled(data.offset))
         soft = None if data.targets is None else Targets(data, part).columns
         with one_blas_thread():
-            total, n_correct = loss(part, *fold(self.W, self.b, self.scale, self.shift), columns=soft)
+            total, n_correct = loss(part, *at.folded(), columns=soft)
         weight = part.weight or float("nan")
         return Score(total / weight, n_correct / weight)
+
+    def decide(
+        self,
+        X: Any,
+        *,
+        costs: Any = None,
+        reject: float | None = None,
+        accept: float | Rejection | None = None,
+        sets: float | None = None,
+        offset: Offset = None,
+    ) -> Decisions:
+        """What to do with each row: `softreg.decision.decide` with the model's probabilities, which see for the rest.
+
+        Examples
+        --------
+        >>> model = Model(np.array([[1.0, -1.0]]), np.zeros(2), np.array(["ill", "well"]))
+        >>> model.decide([[-2.0], [-0.5]], costs={"ill": {"treat": 1, "wait": 50}, "well": {"treat": 5, "wait": 0}})
+        Decisions(2 rows: 1 treat, 1 wait)
+        """
+        given = {"costs": costs, "reject": reject, "accept": accept, "sets": sets, "conformal": self.conformal}
+        return decide(self.predict_proba(X, offset), self.classes, **given)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one file, which is either whole or as it was before.
@@ -237,58 +268,11 @@ class Model:
 
         return storage.load(path)
 
-    def _rows(self, X: Any) -> Any:
-        X = as_rows(admitted(X))
-        if X.ndim != 2 or X.shape[1] != self.n_features:
-            raise ShapeError("X", X.shape, f"(rows, {self.n_features}): the model has {self.n_features} features")
-        if kind(X) not in "buif":
-            raise DataError(f"X has dtype {X.dtype}; expected numbers")
-        return X
+    def _uncalibrated(self) -> Logits:
+        return Logits(self.W, self.b, self.scale, self.shift)
 
-    def _largest(
-        self, X: Any, k: int, offset: Offset, first: Transform | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Codes of the k largest logits of each row, and themselves, or what `first` makes of them."""
-        codes, values = np.empty((X.shape[0], k), np.int64), np.empty((X.shape[0], k))
-
-        def largest(rows: slice, z: NDArray[Any]) -> None:
-            if first is not None:
-                z = in_float64(z)
-                first(z, rows.stop - rows.start)
-            part = np.empty((rows.stop - rows.start, k), z.dtype)
-            native.largest(z, codes[rows], part)
-            values[rows] = part
-
-        self._with_logits(X, offset, largest)
-        return codes, values
-
-    def _all_classes(self, X: Any, offset: Offset, transform: Transform) -> NDArray[np.float64]:
-        X = self._rows(X)
-        result = np.empty((X.shape[0], self.n_classes))
-
-        def write(rows: slice, z: NDArray[Any]) -> None:
-            z = in_float64(z)
-            m = rows.stop - rows.start
-            transform(z, m)
-            result[rows] = z[:, :m].T
-
-        self._with_logits(X, offset, write)
-        return result
-
-    def _with_logits(self, X: Any, offset: Offset, use: Callable[[slice, NDArray[Any]], object]) -> None:
-        if offset is not None:
-            offset = floats(offset, "offset", (X.shape[0], self.n_classes), "a logit for each row and class")
-
-        def checked(rows: slice, z: NDArray[Any]) -> None:
-            if not np.isfinite(z).all():
-                row = rows.start + int(np.flatnonzero(~np.isfinite(z).all(axis=0))[0])
-                raise DataError(
-                    f"row {row} of X has no finite logits: it, or the model, has nan, infinite or far too large values"
-                )
-            use(rows, z)
-
-        with one_blas_thread() if X.shape[0] > FEW_ROWS else contextlib.nullcontext():
-            with_logits(X, *fold(self.W, self.b, self.scale, self.shift), checked, offset=offset)
+    def _calibrated(self) -> Logits:
+        return Logits(self.W, self.b, self.scale, self.shift, self.calibration)
 
     def __repr__(self) -> str:
         return (

@@ -25,6 +25,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from softreg.errors import DataError, ModelFileError
+from softreg.model import held_out
 from softreg.model.model import FILE_KEYS, Model, Section
 
 __all__ = ["FORMAT", "load", "save"]
@@ -42,7 +43,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     tensors = {name: _contiguous(getattr(model, name)) for name in TENSORS}
     for section, content in model.sections.items():
         tensors |= {f"{section}.{name}": _contiguous(tensor) for name, tensor in content.tensors.items()}
-    about = {
+    about: dict[str, Any] = {
         "format": FORMAT,
         "requires": [],
         "model": {
@@ -55,6 +56,11 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
             name: [v if math.isfinite(v) else None for v in values.tolist()] for name, values in model.history.items()
         },
     } | {section: content.fields for section, content in model.sections.items()}
+    for section, content in held_out.sections(model).items():
+        about[section] = content.fields
+        tensors |= {f"{section}.{name}": _contiguous(tensor) for name, tensor in content.tensors.items()}
+    if model.calibration is not None:
+        about["requires"] = [held_out.CALIBRATION]  # without which other probabilities would be read out of the file
     text = json.dumps(about, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     _replace(Path(os.path.realpath(path)), safetensors.numpy.save(tensors, {KEY: text}))
 
@@ -164,6 +170,7 @@ def _model(about: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Mod
     if image_shape is not None and (len(image_shape) != 2 or min(image_shape) < 1):
         _refuse(f"image_shape is {list(image_shape)}; expected a height and a width")
 
+    sections = _sections(about, tensors)
     return Model(
         W,
         b,
@@ -174,12 +181,15 @@ def _model(about: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Mod
         None if image_shape is None else (image_shape[0], image_shape[1]),
         _object(about, "settings"),
         _history(_object(about, "history")),
-        _sections(about, tensors),
+        {name: content for name, content in sections.items() if name not in FILE_KEYS},
+        held_out.calibration(sections.get(held_out.CALIBRATION)),
+        held_out.conformal(sections.get(held_out.CONFORMAL)),
     )
 
 
 def _sections(about: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> dict[str, Section]:
-    sections = {name: Section(fields, {}) for name, fields in about.items() if name not in FILE_KEYS}
+    own = {*FILE_KEYS} - {held_out.CALIBRATION, held_out.CONFORMAL}
+    sections = {name: Section(fields, {}) for name, fields in about.items() if name not in own}
     for name, tensor in tensors.items():
         section, dot, rest = name.partition(".")
         if name in TENSORS:

@@ -1,0 +1,170 @@
+"""What to do with each row: the rules of this package in one call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from softreg.decision.conformal import SplitConformal
+from softreg.decision.costs import REJECT, CostMatrix, cost_array, least_cost
+from softreg.decision.rejection import Rejection, accepted_share
+from softreg.errors import DataError, SettingError, ShapeError
+from softreg.metrics.checks import probabilities
+
+__all__ = ["Decisions", "decide"]
+
+Array = NDArray[np.float64]
+SHOWN = 4  # actions in a repr
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Decisions:
+    """What was decided for n rows.
+
+    Attributes
+    ----------
+    action : (n,) array of int
+        Places in `actions`.
+    actions : (A,) array
+        Names of the actions: the classes in their type, or text. "reject" is the last, where rows may be rejected.
+    accepted : (n,) array of bool
+        Whether a row was not rejected.
+    cost : (n,) float64
+        Expected cost of what was decided: by the costs, or the probability of a mistake. Of a row that was rejected at
+        no price, nan.
+    probs : (n, K) float64
+    classes : (K,) array
+    sets : (n, K) array of bool, optional
+        Prediction sets.
+    """
+
+    action: NDArray[np.intp]
+    actions: NDArray[Any]
+    accepted: NDArray[np.bool_]
+    cost: Array
+    probs: Array
+    classes: NDArray[Any]
+    sets: NDArray[np.bool_] | None = None
+
+    @property
+    def names(self) -> NDArray[Any]:
+        """The action of each row by its name, (n,)."""
+        return self.actions[self.action]
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that were decided on."""
+        return len(self.action)
+
+    def __repr__(self) -> str:
+        counts = np.bincount(self.action, minlength=len(self.actions))
+        parts = [f"{counts[a]} {self.actions[a]}" for a in range(min(len(counts), SHOWN))]
+        return f"Decisions({self.n_rows} rows: {', '.join(parts)}{', …' if len(counts) > SHOWN else ''})"
+
+
+def decide(
+    probs: ArrayLike,
+    classes: ArrayLike,
+    *,
+    costs: Any = None,
+    reject: float | None = None,
+    accept: float | Rejection | None = None,
+    sets: float | None = None,
+    conformal: SplitConformal | None = None,
+) -> Decisions:
+    """Decide what to do with each row: the action of least expected cost, or none.
+
+    Parameters
+    ----------
+    probs : (n, K) array
+        Rows that sum to 1.
+    classes : (K,) array
+        What the columns are.
+    costs : CostMatrix, (K, A) array, path of a CSV file, or mapping, optional
+        Of each action where each class is true; see `CostMatrix.from_table`. The columns of an array without names are
+        the classes where there are as many, else numbers. By default every mistake costs 1.
+    reject : float, optional
+        What a rejection costs, in the units of the costs: it is one more action (Chow 1970).
+    accept : float or Rejection, optional
+        The share of these rows to accept, in (0, 1]: those of the least expected cost, which is to say of the largest
+        probability where every mistake costs the same. Or a rule that was learned from other rows.
+    sets : float, optional
+        Coverage of prediction sets to return as well; `conformal` has the held-out scores.
+    conformal : SplitConformal, optional
+
+    Raises
+    ------
+    SettingError
+        Where both `reject` and `accept` are given.
+    DataError
+        Where sets are asked for and there are no held-out scores; or as `CostMatrix` raises.
+
+    Examples
+    --------
+    >>> probs = [[0.9, 0.1], [0.55, 0.45], [0.2, 0.8]]
+    >>> decide(probs, ["cat", "dog"], reject=0.3).names
+    array(['cat', 'reject', 'dog'], dtype='<U6')
+    >>> decide(probs, ["cat", "dog"], costs=[[0, 1], [20, 0]]).names
+    array(['dog', 'dog', 'dog'], dtype='<U3')
+    """
+    if reject is not None and accept is not None:
+        raise SettingError("accept", accept, "None with reject: one of the two decides what is rejected")
+    P, known = probabilities(probs), np.asarray(classes)
+    if known.shape != (P.shape[1],):
+        raise ShapeError("classes", known.shape, f"({P.shape[1]},): one for each column of probs")
+    matrix, names = _costs(costs, known)
+    if reject is not None:
+        matrix = (CostMatrix.of_mistakes(known) if matrix is None else matrix).with_reject(reject, _free(names))
+        names = np.append(names.astype(str), matrix.actions[-1])
+    if matrix is None:
+        action = P.argmax(axis=1)
+        cost = 1 - P[np.arange(len(P)), action]
+    else:
+        action, expected = least_cost(P, matrix, return_costs=True)
+        cost = expected[np.arange(len(P)), action]
+    accepted = np.ones(len(P), bool)
+    if reject is not None:
+        accepted = action < len(names) - 1
+    elif accept is not None:
+        accepted = accept.accept(P) if isinstance(accept, Rejection) else accepted_share(-cost, accept)
+        names = np.append(names.astype(str), _free(names))
+        action, cost = np.where(accepted, action, len(names) - 1), np.where(accepted, cost, np.nan)
+    return Decisions(action, names, accepted, cost, P, known, _sets(P, sets, conformal))
+
+
+def _costs(costs: Any, classes: NDArray[Any]) -> tuple[CostMatrix | None, NDArray[Any]]:
+    if costs is None:
+        return None, classes
+    if isinstance(costs, (str, os.PathLike, Mapping)):
+        costs = CostMatrix.from_table(costs, classes)
+    if isinstance(costs, CostMatrix):
+        if not np.array_equal(costs.classes, classes):
+            raise DataError(f"the costs are for the classes {costs.classes.tolist()}; expected {classes.tolist()}")
+        return costs, np.array(costs.actions)
+    array = cost_array(costs, len(classes))
+    names = classes if array.shape[1] == len(classes) else np.arange(array.shape[1])
+    return CostMatrix(array, classes, tuple(map(str, names.tolist()))), names
+
+
+def _free(names: NDArray[Any]) -> str:
+    """A name for rejection that no action has."""
+    name, taken = REJECT, set(map(str, names.tolist()))
+    while name in taken:
+        name = f"({name})"
+    return name
+
+
+def _sets(P: Array, coverage: float | None, conformal: SplitConformal | None) -> NDArray[np.bool_] | None:
+    if coverage is None:
+        return None
+    if conformal is None:
+        raise DataError(
+            "sets need the scores of held-out rows, which this model has not: softreg.decision.calibrate(model, data) "
+            "returns one that has"
+        )
+    return conformal.predict(P, coverage=coverage)

@@ -1,0 +1,96 @@
+"""calibrate: from a model and held-out rows to a model whose probabilities, and sets, hold on rows like them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from softreg.decision.calibration import METHODS
+from softreg.decision.conformal import SplitConformal
+from softreg.errors import DataError, SettingError
+from softreg.metrics.checks import share as in_unit
+from softreg.metrics.checks import whole
+from softreg.metrics.labelled import codes_of
+
+if TYPE_CHECKING:
+    from softreg.data import Dataset
+
+__all__ = ["calibrate"]
+
+M = TypeVar("M", bound=Any)  # softreg.model stands above this layer
+
+
+def calibrate(
+    model: M,
+    data: Dataset,
+    *,
+    method: str | None = "temperature",
+    sets: SplitConformal | None = None,
+    share: float = 0.5,
+    seed: int = 0,
+) -> M:
+    """Calibrate a model on held-out rows.
+
+    Parameters
+    ----------
+    model : Model
+    data : Dataset
+        Labelled rows that the model was not fitted on.
+    method : {"temperature", "vector"}, optional
+        See `temperature_scaling` and `vector_scaling`; None leaves the probabilities as they are.
+    sets : SplitConformal, optional
+        Settings of prediction sets: their scores are taken too. What sets promise holds for rows that nothing was
+        fitted to, the temperature included, so that the rows are divided at random.
+    share : float
+        Of the rows, that the probabilities are calibrated on where the others are for the sets.
+    seed : int
+        Of that division.
+
+    Returns
+    -------
+    Model
+        The same with `calibration` and `conformal`. Its `predict_proba` is calibrated, `logits` is as it was. Scores
+        that it had are gone where its probabilities changed.
+
+    Raises
+    ------
+    DataError
+        Without rows, where they have no labels but probabilities, or as the methods raise.
+    LabelError
+        Where rows have classes that the model has not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from softreg import Dataset, Model
+    >>> model = Model(np.array([[4.0, -4.0]]), np.zeros(2), np.array(["up", "down"]))
+    >>> X, y = [[1.0], [1.0], [1.0], [-1.0], [-1.0]], ["up", "up", "down", "down", "down"]
+    >>> better = calibrate(model, Dataset.from_labels(X, y))
+    >>> better.predict_proba([[1.0]]).round(2)
+    array([[0.8, 0.2]])
+    """
+    if method is not None and method not in METHODS:
+        raise SettingError("method", method, f"one of {', '.join(map(repr, METHODS))}, or None")
+    if sets is not None and not isinstance(sets, SplitConformal):
+        raise SettingError("sets", sets, "SplitConformal(…)")
+    if data.targets is not None:
+        raise DataError("the held-out rows have probabilities for labels: calibration needs labels")
+    codes = codes_of(data, model.classes)
+    if not len(codes):
+        raise DataError("there are no held-out rows: calibration needs some")
+    order = np.random.default_rng(whole("seed", seed, 0)).permutation(len(codes))
+    parts = np.array_split(order, [round(in_unit("share", share) * len(order))])
+    if method is None or sets is None:
+        parts = [order, order]
+    if method is not None:
+        fitted = parts[0]
+        z = model.logits(data.X, data.offset)[fitted]
+        weights = None if data.weights is None else data.weights[fitted]
+        scaling = METHODS[method](z, codes[fitted], sample_weight=weights)
+        model = replace(model, calibration=scaling, conformal=None)
+    if sets is not None:
+        probs = model.predict_proba(data.X, data.offset)[parts[1]]
+        model = replace(model, conformal=sets.fit(probs, codes[parts[1]], model.classes))
+    return model
