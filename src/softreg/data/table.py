@@ -1,0 +1,164 @@
+"""CSV and Parquet files as tables of named columns, read by pyarrow.
+
+A CSV file's first line has the names; what parts them, a comma, semicolon or tab, is told by that line. The types are
+what all values of a column can be read as: whole numbers, numbers, true and false, dates, text. A value is missing
+where it is empty, NA, NaN, null and the like, unless it is quoted.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import IO, Any
+
+from softreg.data.columns import listed
+from softreg.data.source import Kind, Source
+from softreg.errors import ColumnError, DataError, MissingPackageError
+
+__all__ = ["column_names", "read_columns"]
+
+MOST = (1 << 31) - 1  # bytes that pyarrow tells the types from
+_INDEX = re.compile(r"|__index_level_\d+__")  # how pandas writes a table's index: without a name, or with this one
+_DECIMAL = re.compile(r"\s*[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?\s*")
+
+
+def column_names(source: Source) -> tuple[str, ...]:
+    """Return the names of a table's columns, without what pandas wrote of its index.
+
+    Raises
+    ------
+    ColumnError
+        Where two columns have the same name.
+    DataError
+        Where it is not such a file, or its first line holds numbers instead of names.
+    MissingPackageError
+        Where pyarrow is not installed.
+    """
+    arrow = _arrow(source)
+    if source.kind is Kind.PARQUET:
+        with source.open() as file, _Explained(source):
+            names = arrow.parquet.read_schema(file).names
+    else:
+        with source.open() as file:
+            names, _ = _header(file, source.name)
+    names = [name for name in names if not _INDEX.fullmatch(name)]
+    twice = tuple(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        header = ": is the first line one of names?" if source.kind is Kind.CSV else ""
+        raise ColumnError(twice, f"{source.name} has more than one column called {listed(twice)}{header}")
+    if not names:
+        raise DataError(f"{source.name} has no columns with names")
+    return tuple(names)
+
+
+def read_columns(source: Source, names: Sequence[str]) -> Any:
+    """Return these columns as a pyarrow.Table.
+
+    Raises
+    ------
+    DataError
+        Where the file is not what its kind says, a line has other columns than the first, or there are no rows.
+    """
+    arrow = _arrow(source)
+    names = list(names)
+    with _Explained(source):
+        if source.kind is Kind.PARQUET:
+            with source.open() as file:
+                found = arrow.parquet.ParquetFile(file).read(columns=names)
+        else:
+            found = _csv(arrow, source, names)
+    if found.num_rows == 0:
+        raise DataError(f"{source.name} has the columns {listed(names)}, and no rows")
+    return found
+
+
+def _arrow(source: Source) -> Any:
+    try:
+        import pyarrow
+        import pyarrow.csv
+        import pyarrow.parquet
+    except ImportError:
+        purpose = f"reading {source.name}, {source.kind.value},"
+        raise MissingPackageError("pyarrow", purpose, "'softreg[tables]'") from None
+    return pyarrow
+
+
+class _Explained:
+    """Turns pyarrow's errors into ours."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, UnicodeDecodeError):
+            raise _not_text(self.source.name) from None
+        if type(error).__module__.startswith("pyarrow") or type(error) is OSError:  # a damaged file is an OSError
+            what = str(error).strip().splitlines()[0]
+            raise DataError(f"{self.source.name} cannot be read as {self.source.kind.value}: {what}") from None
+
+
+def _header(file: IO[bytes], where: str) -> tuple[list[str], str]:
+    """Return the names in the first line of a CSV file, and what parts them."""
+    start = file.read(1 << 20)
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):  # the marks of UTF-16
+        raise _not_text(where, "UTF-16")
+    if b"\0" in start:
+        raise DataError(f"{where} is none of the files that softreg reads: CSV, Parquet, npz, IDX, PNG and JPEG")
+    try:
+        text = start[: start.rfind(b"\n") + 1 or None].decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _not_text(where) from None
+    text = text.lstrip("\r\n")
+    first = re.sub(r'"[^"]*"', "", re.split(r"[\r\n]", text, maxsplit=1)[0])
+    delimiter = max(",;\t", key=first.count)
+    names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    names = [name.strip() for name in names]
+    numbers = [name for name in names if _DECIMAL.fullmatch(name)]
+    if any(not name.isdecimal() for name in numbers) or len(set(numbers)) < len(numbers):
+        raise DataError(
+            f"the first line of {where} holds numbers ({listed(numbers, 3)}), where names of columns are expected: "
+            f"put a line of names before it, such as {delimiter.join(f'x{i}' for i in range(1, 3))}{delimiter}label"
+        )
+    return names, delimiter
+
+
+def _csv(arrow: Any, source: Source, names: list[str]) -> Any:
+    with source.open() as file:
+        header, delimiter = _header(file, source.name)
+    wrong: list[Any] = []
+
+    def skip(row: Any) -> str:
+        wrong.append(row)
+        return "skip"
+
+    def read(threads: bool) -> Any:
+        with source.open() as file:
+            return arrow.csv.read_csv(
+                file,
+                # One block, as far as there is: a column's type is told from all of its values, not from the first.
+                arrow.csv.ReadOptions(use_threads=threads, block_size=max(1, min(source.size(), MOST))),
+                arrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip),
+                arrow.csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False),
+            )
+
+    table = read(True)
+    if wrong:
+        wrong.clear()
+        read(False)  # which counts the lines
+        first, count = wrong[0], len(wrong)
+        raise DataError(
+            f"{source.name}: {'a line has' if count == 1 else f'{count} lines have'} other than the "
+            f"{first.expected_columns} columns of the first line; line {first.number} has {first.actual_columns}: "
+            f"{first.text[:60]!r}"
+        )
+    return table.select([header.index(name) for name in names]).rename_columns(names)
+
+
+def _not_text(where: str, encoding: str = "LATIN1") -> DataError:
+    return DataError(f"{where} is not text in UTF-8: if it is in {encoding}, iconv -f {encoding} -t UTF-8 converts it")
