@@ -1,8 +1,8 @@
 """Columns of a table as arrays: X of one type, weights, and labels as codes into classes.
 
 Whole numbers are kept in the smallest type that holds a column's, since a file's type says little of them (CSV has
-none, and most programs write 64 bits): pixels are bytes. The type of X is then the one that NumPy finds for all columns,
-so that bytes stay bytes, float32 stays float32, and what is mixed is no wider than it must be.
+none, and most programs write 64 bits): pixels are bytes. The type of X is then the one that NumPy finds for all
+columns, so that bytes stay bytes, float32 stays float32, and what is mixed is no wider than it must be.
 """
 
 from __future__ import annotations

@@ -37,12 +37,12 @@ def column_names(source: Source) -> tuple[str, ...]:
     MissingPackageError
         Where pyarrow is not installed.
     """
-    arrow = _arrow(source)
-    if source.kind is Kind.PARQUET:
-        with source.open() as file, _Explained(source):
-            names = arrow.parquet.read_schema(file).names
-    else:
-        with source.open() as file:
+    with source.open() as file:
+        if source.kind is Kind.PARQUET:
+            arrow = _arrow(source)
+            with _Explained(source):
+                names = arrow.parquet.read_schema(file).names
+        else:
             names, _ = _header(file, source.name)
     names = [name for name in names if not _INDEX.fullmatch(name)]
     twice = tuple(name for name, count in Counter(names).items() if count > 1)
