@@ -11,7 +11,7 @@ from softreg.errors import ColumnError
 
 __all__ = ["Columns", "features", "found", "listed", "near"]
 
-SHOWN = 8  # names in a message
+SHOWN = 12  # names in a message
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,16 @@ def near(name: str, names: Sequence[str]) -> str:
 
 
 def listed(names: Iterable[str], shown: int = SHOWN) -> str:
-    """Return names as a sentence has them, the first few of many.
+    """Return names as a sentence has them; of many, the first and the last.
 
     Examples
     --------
-    >>> listed(["a", "b", "c"]), listed("abcdef", shown=2)
-    ("'a', 'b' and 'c'", "'a', 'b' and 4 more")
+    >>> listed(["a", "b", "c"]), listed("abcdef", shown=4)
+    ("'a', 'b' and 'c'", "'a', 'b', …, 'e' and 'f' (6 in all)")
     """
     quoted = [repr(name) for name in names]
+    count = ""
     if len(quoted) > shown + 1:
-        quoted = [*quoted[:shown], f"{len(quoted) - shown} more"]
-    return " and ".join(filter(None, [", ".join(quoted[:-1]), quoted[-1]])) if quoted else "none"
+        count = f" ({len(quoted)} in all)"
+        quoted = [*quoted[: shown // 2], "…", *quoted[-(shown // 2) :]]
+    return " and ".join(filter(None, [", ".join(quoted[:-1]), quoted[-1]])) + count if quoted else "none"

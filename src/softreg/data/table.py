@@ -122,7 +122,7 @@ def _header(file: IO[bytes], where: str) -> tuple[list[str], str]:
     numbers = [name for name in names if _DECIMAL.fullmatch(name)]
     if any(not name.isdecimal() for name in numbers) or len(set(numbers)) < len(numbers):
         raise DataError(
-            f"the first line of {where} holds numbers ({listed(numbers, 3)}), where names of columns are expected: "
+            f"the first line of {where} holds numbers ({listed(numbers, 4)}), where names of columns are expected: "
             f"put a line of names before it, such as {delimiter.join(f'x{i}' for i in range(1, 3))}{delimiter}label"
         )
     return names, delimiter

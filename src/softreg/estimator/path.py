@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -46,11 +47,12 @@ def walk(
     *,
     abandon: bool,
     n_threads: int | None,
+    told: Callable[[Entry], None] | None = None,
 ) -> list[Entry]:
     """Return the fits in the order of Cs, made from the strongest penalty to the weakest.
 
     `coef` makes of a model what an entry keeps of it. Where `abandon` is set, the rest of a path is left out once its
-    scores have fallen clearly, and for several fits, below the best.
+    scores have fallen clearly, and for several fits, below the best. `told` is given each fit once it is made.
     """
     entries = [Entry()] * len(Cs)
     fits = Path(data, settings, training, n_threads)
@@ -62,6 +64,8 @@ def walk(
         certificate = solution.gap / solution.value if solution.value > 0 else solution.gap
         seconds = time.perf_counter() - begin
         entries[i] = Entry(coef(model), score, solution.steps, certificate, solution.status.name, seconds)
+        if told is not None:
+            told(entries[i])
         bad = bad + 1 if score < best - WORSE * abs(best) else 0
         best = max(best, score)
         if abandon and bad >= PATIENCE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -32,8 +32,15 @@ OWN = ("Cs", "l1_ratios", "cv", "scoring", "refit", "use_legacy_attributes", "ru
 LOSSES = {"neg_log_loss": "loss", "accuracy": "accuracy", None: "accuracy"}  # scores that the engine gives itself
 
 
-def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None, params: dict[str, Any]) -> None:
-    """Choose, fit, and set the estimator's attributes."""
+def run(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: ArrayLike | None,
+    params: dict[str, Any],
+    told: Callable[[path.Entry], None] | None = None,
+) -> None:
+    """Choose, fit, and set the estimator's attributes; `told` is given each fit of a fold, on whichever thread."""
     routing._raise_for_params(params, estimator, "fit")
     Cs, ratios = _grid(estimator)
     if not isinstance(estimator.use_legacy_attributes, bool):
@@ -69,6 +76,7 @@ def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None, params:
             lambda model: _flat(model, bool(estimator.fit_intercept)),
             abandon=estimator.abandon,
             n_threads=1 if outer > 1 else threads,
+            told=told,
         )
 
     entries: list[list[path.Entry]] = []
