@@ -32,8 +32,8 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[fl
 
 
 def _strengths(ctx: click.Context, param: click.Parameter, value: str) -> int | tuple[float, ...]:
-    """Read them, or one whole number: how many."""
-    return int(value) if value.isdecimal() and int(value) > 0 else _numbers(ctx, param, value)
+    """Read them, or one whole number above 1: how many."""
+    return int(value) if value.isdecimal() and int(value) > 1 else _numbers(ctx, param, value)
 
 
 @click.command()
@@ -46,8 +46,8 @@ def _strengths(ctx: click.Context, param: click.Parameter, value: str) -> int | 
     default="10",
     show_default=True,
     metavar="NUMBERS",
-    help="Inverse strengths of the penalty to try, separated by commas; or, one whole number, how many between 1e-4 "
-    "and 1e4.",
+    help="Inverse strengths of the penalty to try, separated by commas; or how many between 1e-4 and 1e4, one "
+    "whole number above 1.",
 )
 @click.option(
     "--l1-ratios",

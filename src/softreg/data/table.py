@@ -71,7 +71,7 @@ def read_columns(source: Source, names: Sequence[str]) -> Any:
         else:
             found = _csv(arrow, source, names)
     if found.num_rows == 0:
-        raise DataError(f"{source.name} has the columns {listed(names)}, and no rows")
+        raise _no_rows(source, names)
     return found
 
 
@@ -147,7 +147,14 @@ def _csv(arrow: Any, source: Source, names: list[str]) -> Any:
                 arrow.csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False),
             )
 
-    table = read(True)
+    try:
+        table = read(True)
+    except arrow.ArrowInvalid as error:
+        if "Empty CSV file" not in str(error):
+            raise
+        raise _no_rows(source, names) from None  # a first line that no newline ends
+    if not wrong:
+        _check_quotes(source, table.num_rows)
     if wrong:
         wrong.clear()
         read(False)  # which counts the lines
@@ -158,6 +165,23 @@ def _csv(arrow: Any, source: Source, names: list[str]) -> Any:
             f"{first.text[:60]!r}"
         )
     return table.select([header.index(name) for name in names]).rename_columns(names)
+
+
+def _check_quotes(source: Source, rows: int) -> None:
+    """Raise DataError where a quote was opened and not closed: all lines after it would be one value."""
+    quotes = lines = 0
+    with source.open() as file:
+        while part := file.read(1 << 20):
+            quotes, lines = quotes + part.count(b'"'), lines + part.count(b"\n")
+    if quotes % 2 and rows < lines - 1:
+        raise DataError(
+            f'{source.name}: a quote (") is opened and not closed, and the lines after it are lost: of {lines} lines '
+            f"came {rows} rows"
+        )
+
+
+def _no_rows(source: Source, names: Sequence[str]) -> DataError:
+    return DataError(f"{source.name} has the columns {listed(names)}, and no rows")
 
 
 def _not_text(where: str, encoding: str = "LATIN1") -> DataError:

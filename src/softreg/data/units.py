@@ -17,18 +17,20 @@ BLOCK_ROWS = 4096
 
 
 def moments(X: Any, w: NDArray[np.float64] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weighted mean and deviation of each column: two passes, some rows at a time."""
+    """Weighted mean and deviation of each column, some rows at a time: two passes, the same bits in any strides."""
     n, d = X.shape
     w = np.ones(n) if w is None else w
     mean, squares = np.zeros(d), np.zeros(d)
     for start in range(0, n, BLOCK_ROWS):
-        mean += w[start : start + BLOCK_ROWS] @ dense(X, slice(start, start + BLOCK_ROWS)).astype(float)
+        mean += w[start : start + BLOCK_ROWS] @ _block(X, start)
     mean /= w.sum()
     for start in range(0, n, BLOCK_ROWS):
-        squares += w[start : start + BLOCK_ROWS] @ np.square(
-            dense(X, slice(start, start + BLOCK_ROWS)).astype(float) - mean
-        )
+        squares += w[start : start + BLOCK_ROWS] @ np.square(_block(X, start) - mean)
     return mean, np.sqrt(squares / w.sum())
+
+
+def _block(X: Any, start: int) -> NDArray[np.float64]:
+    return dense(X, slice(start, start + BLOCK_ROWS)).astype(float, order="C")
 
 
 def standardized(data: Dataset, rows: NDArray[np.int64] | None = None) -> Dataset:
