@@ -409,7 +409,7 @@ def commands(group: click.Group, prefix: tuple[str, ...] = ()) -> list[tuple[str
 def test_every_command_has_help_with_what_it_does(command: tuple[str, ...]) -> None:
     result = run(*command, "--help")
     assert result.exit_code == 0
-    if command in [(), ("train",), ("predict",), ("data", "fetch")]:
+    if command in [(), ("train",), ("tune",), ("predict",), ("data", "fetch")]:
         assert "Examples:" in result.stdout
 
 

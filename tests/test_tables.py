@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -792,3 +794,33 @@ TUNE: dict[str, tuple[list[object], str]] = {
 def test_a_mistake_in_tunes_options_exits_2_and_says_what(csv: str, name: str) -> None:
     options, word = TUNE[name]
     failed(run("tune", csv, "--target", "cultivar", *options), [word])
+
+
+def test_ctrl_c_ends_tune_soon_and_leaves_no_model(csv: str) -> None:
+    call = [
+        str(Path(sys.executable).parent / "softreg"),
+        "tune",
+        "fashion-mnist",
+        "--sample",
+        "--Cs",
+        "100",
+        "--cv",
+        "10",
+    ]
+    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("data: ")
+    time.sleep(2.5)  # on its way through paths that take a minute
+    process.send_signal(signal.SIGINT)
+    begin = time.perf_counter()
+    _, err = process.communicate(timeout=60)
+    assert time.perf_counter() - begin < 10
+    assert (process.returncode, err.strip()) == (130, "interrupted")
+    assert not list(Path().glob("*.safetensors"))
+
+
+def test_a_pipe_with_a_number_for_a_name_is_read_once() -> None:
+    call = f"{Path(sys.executable).parent / 'softreg'} train <(printf '{OK}') --target label"
+    done = subprocess.run(["bash", "-c", call], capture_output=True, text=True, check=True)
+    assert "wrote model.safetensors" in done.stderr
+    assert done.stderr.rstrip().endswith("predict model.safetensors FILE")

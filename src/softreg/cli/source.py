@@ -102,14 +102,18 @@ def source_options(
         What is held out of data without test data of its own, by default; None is no `--test` and no `--test-share`.
     """
     weight = click.option("--weight", metavar="COLUMN", help="Table: column of the rows' weights. npz: the array.")
+    target = "Table: the column of labels. npz: the array of labels, y."
+    features = "Table: columns to learn from, by name or pattern (x*), with ! all but those"
+    if not labels:
+        target = "Table: the column of labels, which is left aside."
+        features = "Table: columns that are features, for a model without their names"
     options = [
-        click.option("--target", metavar="COLUMN", help="Table: the column of labels. npz: the array of labels, y."),
+        click.option("--target", metavar="COLUMN", help=target),
         click.option(
             "--features",
             multiple=True,
             metavar="COLUMNS",
-            help="Table: columns to learn from, by name or pattern (x*), with ! all but those; separated by commas, "
-            "may be repeated.  [default: all but the others]",
+            help=f"{features}; separated by commas, may be repeated.  [default: all but the others]",
         ),
         weight,
         click.option("--sample", is_flag=True, help="Known name: use the sample in the package, 4,800 images."),

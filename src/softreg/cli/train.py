@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from softreg.cli.files import argument, check_targets, program, stem
+from softreg.cli.files import again, argument, check_targets, program, stem
 from softreg.cli.progress import bar
 from softreg.cli.settings import settings_from, settings_options, solver_name
-from softreg.cli.source import STDIN, Loaded, Part, is_known, load, source_options
+from softreg.cli.source import Loaded, Part, is_known, load, source_options
 from softreg.cli.table import Table, number
 from softreg.solvers import Status
 
@@ -151,8 +151,7 @@ def train(
         click.echo(solution.message, err=True)
     for path in filter(None, (out, drawn)):
         click.echo(f"wrote {path}", err=True)
-    example = "FILE" if loaded.example == STDIN else argument(loaded.example)
-    click.echo(f"next:  {program(ctx)} predict {argument(out)} {example}", err=True)
+    click.echo(f"next:  {program(ctx)} predict {argument(out)} {again(loaded.example)}", err=True)
     if solution.status is Status.INTERRUPTED:
         ctx.exit(INTERRUPTED)
 

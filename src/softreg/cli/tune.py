@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from softreg.cli.files import argument, check_targets, program, stem
+from softreg.cli.files import again, argument, check_targets, program, stem
 from softreg.cli.progress import bar
-from softreg.cli.source import STDIN, Loaded, load, source_options
+from softreg.cli.source import Loaded, load, source_options
 from softreg.cli.table import number
 
 if TYPE_CHECKING:
@@ -217,8 +217,7 @@ def _end(
     click.echo(f"chosen: C = {estimator.C_:.4g}{edge}; {estimator.status_}", err=True)
     for path in filter(None, (out, picture)):
         click.echo(f"wrote {path}", err=True)
-    example = "FILE" if loaded.example == STDIN else argument(loaded.example)
-    click.echo(f"next:  {program(ctx)} predict {argument(out)} {example}", err=True)
+    click.echo(f"next:  {program(ctx)} predict {argument(out)} {again(loaded.example)}", err=True)
 
 
 def _edge(estimator: Any) -> str:

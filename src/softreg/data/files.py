@@ -173,8 +173,9 @@ def _labelled_table(one: Source, columns: Columns, like: Dataset | None) -> tupl
     w = None if weight is None else numbers.weights(read[weight], weight, one.name)
     if like is not None:
         codes, classes = numbers.coded(codes, classes, like.classes, one.name, target), like.classes
-    elif not columns.features:
-        notes += [_counter(name, X[:, j]) for j, name in enumerate(chosen) if _counts(X[:, j])]
+    else:
+        unasked = [(name, X[:, j]) for j, name in enumerate(chosen) if name not in columns.features]
+        notes += [_counter(name, column) for name, column in unasked if _counts(column)]
     data = Dataset(X, codes, classes, feature_names=chosen, weights=w)
     return data if like is None else _like(data, like, one.name), notes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -65,6 +66,8 @@ def run(
     threads = estimator.n_threads or available_threads()
     outer = threads if len(tasks) >= threads and _by_engine(estimator) else 1  # a caller's scorer may mind threads
 
+    over = threading.Event()
+
     def walk(task: tuple[Settings, NDArray[np.int64], NDArray[np.int64]]) -> list[path.Entry]:
         return path.walk(
             data,
@@ -77,10 +80,11 @@ def run(
             abandon=estimator.abandon,
             n_threads=1 if outer > 1 else threads,
             told=told,
+            over=over,
         )
 
     entries: list[list[path.Entry]] = []
-    for found in in_order(walk, tasks, outer):
+    for found in in_order(walk, tasks, outer, over):
         if estimator.verbose:
             results.write(len(entries), len(ratios), Cs, ratios, found)
         entries.append(found)
