@@ -23,6 +23,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from idx_files import idx
 from softreg import Model
 from softreg.cli import main
+from softreg.data.table import BLOCK
 
 ALL = ("--test-share", 0)
 
@@ -300,7 +301,8 @@ def test_the_type_of_x_is_no_wider_than_it_must_be(types: dict[str, str], want: 
 
 
 def test_a_column_that_turns_out_to_be_no_whole_numbers_far_down_is_read_all_the_same() -> None:
-    lines = [f"{i % 7},{i % 2}" for i in range(400_000)] + ["0.5,1"]
+    lines = [f"{1_000_000 + i % 7},{i % 2}" for i in range(500_000)] + ["0.5,1"]
+    assert sum(map(len, lines)) > BLOCK, "more than what the types are told from at first"
     Path("t.csv").write_text("x,label\n" + "\n".join(lines))
     good("train", "t.csv", "--target", "label", *ALL)
 

@@ -18,12 +18,13 @@ from softreg.errors import ColumnError, LabelError
 __all__ = ["coded", "labels", "matrix", "weights", "whole"]
 
 SHOWN = 3  # columns, rows or labels in a message
+BLOCK_ROWS = 4096
 NARROW = ("uint8", "int8", "int16", "int32")
 _ENCODERS = "pandas.get_dummies or scikit-learn's OneHotEncoder makes numbers of categories"
 
 
 def matrix(table: Any, where: str) -> NDArray[Any]:
-    """Return the columns of a pyarrow.Table as an array (n, d), column by column in memory.
+    """Return the columns of a pyarrow.Table as an array (n, d), row by row in memory, as minibatches want it.
 
     Raises
     ------
@@ -42,10 +43,11 @@ def matrix(table: Any, where: str) -> NDArray[Any]:
         )
     gaps: dict[str, NDArray[np.int64]] = {}
     infinite: dict[str, NDArray[np.int64]] = {}
-    types = []
+    types, arrays = [], []
     for name, column in named:
-        missing, infinities, dtype = _looked_at(column)
+        values, missing, infinities, dtype = _looked_at(column)
         types.append(dtype)
+        arrays.append(values)
         if len(missing):
             gaps[name] = missing
         if len(infinities):
@@ -54,9 +56,11 @@ def matrix(table: Any, where: str) -> NDArray[Any]:
         raise ColumnError(tuple(gaps), f"{where} has missing values: {_places(gaps)}; fill them in or leave them out")
     if infinite:
         raise ColumnError(tuple(infinite), f"{where} has infinite values: {_places(infinite)}")
-    X = np.empty((table.num_rows, len(named)), np.result_type(*types), order="F")
-    for j, (_, column) in enumerate(named):
-        _into(X[:, j], column)
+    X = np.empty((table.num_rows, len(named)), np.result_type(*types))  # which holds every value
+    for start in range(0, len(X), BLOCK_ROWS):
+        block = X[start : start + BLOCK_ROWS]
+        for j, values in enumerate(arrays):
+            block[:, j] = values[start : start + BLOCK_ROWS]
     return X
 
 
@@ -70,11 +74,10 @@ def weights(column: Any, name: str, where: str) -> NDArray[np.float64]:
     """
     if not _numeric(column.type):
         raise ColumnError((name,), f"{where}: the weights in {name!r} are not numbers ({_shown(column)})")
-    w = np.empty(len(column))
-    missing, _, _ = _looked_at(column)
+    values, missing, _, _ = _looked_at(column)
     if len(missing):
         raise ColumnError((name,), f"{where}: weights are missing: {_places({name: missing})}")
-    _into(w, column)
+    w = values.astype(float)
     bad = np.flatnonzero(~(np.isfinite(w) & (w >= 0)))
     if len(bad):
         raise ColumnError((name,), f"{where}: weights are negative or infinite: {_places({name: bad})}")
@@ -198,31 +201,22 @@ def _combined(column: Any) -> Any:
     return combined.chunk(0) if hasattr(combined, "num_chunks") else combined
 
 
-def _looked_at(column: Any) -> tuple[NDArray[np.int64], NDArray[np.int64], np.dtype[Any]]:
-    """Return the rows that are missing, those that are infinite, and the type that the column asks for."""
+def _looked_at(column: Any) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64], np.dtype[Any]]:
+    """Return the values, the rows that are missing, those that are infinite, and the type that the column asks for."""
     import pyarrow.types as types
 
+    none = np.empty(0, np.int64)
     if column.null_count:
-        return np.flatnonzero(column.is_null(nan_is_null=True).to_numpy()), np.empty(0, np.int64), np.dtype(float)
-    values = _array(column)
+        return none, np.flatnonzero(column.is_null(nan_is_null=True).to_numpy()), none, np.dtype(float)
+    values = np.asarray((column.cast("float64") if types.is_decimal(column.type) else column).to_numpy())
     if types.is_integer(column.type):
         low, high = int(values.min()), int(values.max())
         held = (np.dtype(name) for name in NARROW)
         dtype = next((t for t in held if np.iinfo(t).min <= low and high <= np.iinfo(t).max), values.dtype)
-        return np.empty(0, np.int64), np.empty(0, np.int64), dtype
+        return values, none, none, dtype
     if values.dtype.kind != "f":
-        return np.empty(0, np.int64), np.empty(0, np.int64), values.dtype
-    return np.flatnonzero(np.isnan(values)), np.flatnonzero(np.isinf(values)), values.dtype
-
-
-def _array(column: Any) -> NDArray[Any]:
-    import pyarrow.types as types
-
-    return np.asarray((column.cast("float64") if types.is_decimal(column.type) else column).to_numpy())
-
-
-def _into(target: NDArray[Any], column: Any) -> None:
-    np.copyto(target, _array(column), casting="unsafe")  # to a type that holds every value: _looked_at has found it
+        return values, none, none, values.dtype
+    return values, np.flatnonzero(np.isnan(values)), np.flatnonzero(np.isinf(values)), values.dtype
 
 
 def _shown(column: Any) -> str:

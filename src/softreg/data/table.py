@@ -20,7 +20,8 @@ from softreg.errors import ColumnError, DataError, MissingPackageError
 
 __all__ = ["column_names", "read_columns"]
 
-MOST = (1 << 31) - 1  # bytes that pyarrow tells the types from
+BLOCK = 1 << 22  # bytes that pyarrow reads at once, and tells the types from
+MOST = (1 << 31) - 1
 _INDEX = re.compile(r"|__index_level_\d+__")  # how pandas writes a table's index: without a name, or with this one
 _DECIMAL = re.compile(r"\s*[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?\s*")
 
@@ -137,27 +138,32 @@ def _csv(arrow: Any, source: Source, names: list[str]) -> Any:
         wrong.append(row)
         return "skip"
 
-    def read(threads: bool) -> Any:
+    def read(block: int, *, threads: bool = True) -> Any:
+        wrong.clear()
         with source.open() as file:
             return arrow.csv.read_csv(
                 file,
-                # One block, as far as there is: a column's type is told from all of its values, not from the first.
-                arrow.csv.ReadOptions(use_threads=threads, block_size=max(1, min(source.size(), MOST))),
+                arrow.csv.ReadOptions(use_threads=threads, block_size=block),
                 arrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip),
                 arrow.csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False),
             )
 
+    whole = max(1, min(source.size(), MOST))
     try:
-        table = read(True)
+        try:
+            table = read(min(BLOCK, whole))
+        except arrow.ArrowInvalid:
+            if whole <= BLOCK:
+                raise
+            table = read(whole)  # what the first block told of a column does not hold for others
     except arrow.ArrowInvalid as error:
         if "Empty CSV file" not in str(error):
             raise
         raise _no_rows(source, names) from None  # a first line that no newline ends
     if not wrong:
         _check_quotes(source, table.num_rows)
-    if wrong:
-        wrong.clear()
-        read(False)  # which counts the lines
+    else:
+        read(whole, threads=False)  # which counts the lines
         first, count = wrong[0], len(wrong)
         raise DataError(
             f"{source.name}: {'a line has' if count == 1 else f'{count} lines have'} other than the "
