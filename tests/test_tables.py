@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
@@ -96,6 +98,13 @@ def test_the_rows_held_out_are_a_fifth_of_each_class_and_another_seed_takes_othe
     assert ends[0]["value"] != ends[2]["value"]
 
 
+def test_something_of_each_class_is_left_to_learn_from() -> None:
+    rows = [f"{i},{label}" for label, n in (("a", 20), ("b", 2), ("c", 1)) for i in range(n)]
+    Path("t.csv").write_text("x,label\n" + "\n".join(rows))
+    result = good("train", "t.csv", "--target", "label", "--test-share", 0.9)
+    assert "(4 training and 19 held-out rows" in result.stderr, "2, 1 and 1 of them"
+
+
 def test_test_data_of_its_own_is_scored(csv: str) -> None:
     wine().iloc[::2].to_csv("a.csv", index=False)
     other = wine().iloc[1::2]
@@ -125,6 +134,8 @@ def test_standardize_is_in_the_model(csv: str) -> None:
     model, X = Model.load("wine.safetensors"), wine().iloc[:, :-1].to_numpy()
     np.testing.assert_allclose(model.scale, 1 / X.std(axis=0))
     np.testing.assert_allclose((model.scale * X + model.shift).mean(axis=0), 0, atol=1e-12)
+    good("train", csv, "--target", "cultivar", "--standardize")
+    assert not np.equal(Model.load("wine.safetensors").scale, model.scale).any(), "which is of the rows that train"
 
 
 def test_features_are_chosen_by_name_pattern_and_exclusion(csv: str) -> None:
@@ -302,7 +313,7 @@ def test_the_type_of_x_is_no_wider_than_it_must_be(types: dict[str, str], want: 
 
 def test_a_column_that_turns_out_to_be_no_whole_numbers_far_down_is_read_all_the_same() -> None:
     lines = [f"{1_000_000 + i % 7},{i % 2}" for i in range(500_000)] + ["0.5,1"]
-    assert sum(map(len, lines)) > BLOCK, "more than what the types are told from at first"
+    assert sum(map(len, lines)) > BLOCK, "in another block"
     Path("t.csv").write_text("x,label\n" + "\n".join(lines))
     good("train", "t.csv", "--target", "label", *ALL)
 
@@ -436,6 +447,11 @@ def frame(name: str = "t.parquet", **columns: Any) -> str:
     return name
 
 
+def arrow(**columns: Any) -> str:
+    pyarrow.parquet.write_table(pa.table(columns), "t.parquet")
+    return "t.parquet"
+
+
 def binary(content: bytes, name: str = "t.bin") -> str:
     Path(name).write_bytes(content)
     return name
@@ -495,6 +511,10 @@ TRAIN: dict[str, tuple[Callable[[], list[object]], list[str]]] = {
         lambda: [frame(x=[1.0, float("nan"), 2.0], label=["a", "b", "a"]), *LABEL],
         ["missing values: 'x' in row 1"],
     ),
+    "features that are missing or nan": (
+        lambda: [arrow(x=pa.array([1.0, None, float("nan"), 2.0]), label=["a", "b", "a", "b"]), *LABEL],
+        ["missing values: 'x' in 2 rows (1, 2)"],
+    ),
     "features that are infinite": (lambda: [table("x,label\n1,a\ninf,b\n2,a\n"), *LABEL], ["infinite", "'x' in row 1"]),
     "labels that are missing": (
         lambda: [table("x,label\n1,a\n2,\n3,b\n4,NA\n"), *LABEL],
@@ -541,6 +561,10 @@ TRAIN: dict[str, tuple[Callable[[], list[object]], list[str]]] = {
     "a quote without end": (
         lambda: [table('x,label\n1,a\n2,"b\n3,c\n'), *LABEL],
         ["is opened and not closed", "of 4 lines came 2 rows"],
+    ),
+    "a quote without end in a large file": (
+        lambda: [table('x,label\n1,"a\n' + "2,b\n" * BLOCK), *LABEL],
+        ["is opened and not closed"],
     ),
     "another encoding": (lambda: [binary("x,label\n1,é\n2,b\n".encode("latin1")), *LABEL], ["UTF-8"]),
     "another encoding of names": (lambda: [binary("x,é\n1,a\n2,b\n".encode("latin1")), "--target", "x"], ["LATIN1"]),

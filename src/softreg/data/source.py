@@ -47,10 +47,6 @@ class Source:
         """Return a stream that can seek."""
         return io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb")
 
-    def size(self) -> int:
-        """Return the number of bytes."""
-        return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
-
 
 def source(where: str) -> Source:
     r"""Find a file by its name, or take standard input for "-".

@@ -20,8 +20,7 @@ from softreg.errors import ColumnError, DataError, MissingPackageError
 
 __all__ = ["column_names", "read_columns"]
 
-BLOCK = 1 << 22  # bytes that pyarrow reads at once, and tells the types from
-MOST = (1 << 31) - 1
+BLOCK = 1 << 22  # bytes that pyarrow reads at once, and that a line must fit into; types are told from all blocks
 _INDEX = re.compile(r"|__index_level_\d+__")  # how pandas writes a table's index: without a name, or with this one
 _DECIMAL = re.compile(r"\s*[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?\s*")
 
@@ -138,32 +137,27 @@ def _csv(arrow: Any, source: Source, names: list[str]) -> Any:
         wrong.append(row)
         return "skip"
 
-    def read(block: int, *, threads: bool = True) -> Any:
+    def read(*, threads: bool = True) -> Any:
         wrong.clear()
         with source.open() as file:
             return arrow.csv.read_csv(
                 file,
-                arrow.csv.ReadOptions(use_threads=threads, block_size=block),
+                arrow.csv.ReadOptions(use_threads=threads, block_size=BLOCK),
                 arrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip),
                 arrow.csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False),
             )
 
-    whole = max(1, min(source.size(), MOST))
     try:
-        try:
-            table = read(min(BLOCK, whole))
-        except arrow.ArrowInvalid:
-            if whole <= BLOCK:
-                raise
-            table = read(whole)  # what the first block told of a column does not hold for others
+        table = read()
     except arrow.ArrowInvalid as error:
-        if "Empty CSV file" not in str(error):
-            raise
-        raise _no_rows(source, names) from None  # a first line that no newline ends
+        if "Empty CSV file" in str(error):  # a first line that no newline ends
+            raise _no_rows(source, names) from None
+        _check_quotes(source, 0)
+        raise
     if not wrong:
         _check_quotes(source, table.num_rows)
     else:
-        read(whole, threads=False)  # which counts the lines
+        read(threads=False)  # which counts the lines
         first, count = wrong[0], len(wrong)
         raise DataError(
             f"{source.name}: {'a line has' if count == 1 else f'{count} lines have'} other than the "
@@ -181,8 +175,8 @@ def _check_quotes(source: Source, rows: int) -> None:
             quotes, lines = quotes + part.count(b'"'), lines + part.count(b"\n")
     if quotes % 2 and rows < lines - 1:
         raise DataError(
-            f'{source.name}: a quote (") is opened and not closed, and the lines after it are lost: of {lines} lines '
-            f"came {rows} rows"
+            f'{source.name}: a quote (") is opened and not closed, and all lines after it are taken for one value: of '
+            f"{lines} lines came {rows} rows"
         )
 
 
