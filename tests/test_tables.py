@@ -311,6 +311,15 @@ def test_the_type_of_x_is_no_wider_than_it_must_be(types: dict[str, str], want: 
     np.testing.assert_array_equal(data.X, [[0, 1], [1, 0], [1, 1]])
 
 
+def test_names_with_dots_are_names() -> None:
+    columns = {"a": [1, 2, 3, 5], "a.b": [2, 0, 1, 3], "label.x": ["u", "v", "u", "v"], "label": ["p", "q", "p", "p"]}
+    data = arrow(**columns)
+    good("train", data, "--target", "label.x", "--features", "a", *ALL)
+    model = Model.load("t.safetensors")
+    assert (model.feature_names, model.classes.tolist()) == (("a",), ["u", "v"])
+    assert len(good("predict", "t.safetensors", data).stdout.splitlines()) == 4
+
+
 def test_a_column_that_turns_out_to_be_no_whole_numbers_far_down_is_read_all_the_same() -> None:
     lines = [f"{1_000_000 + i % 7},{i % 2}" for i in range(500_000)] + ["0.5,1"]
     assert sum(map(len, lines)) > BLOCK, "in another block"
@@ -556,7 +565,7 @@ TRAIN: dict[str, tuple[Callable[[], list[object]], list[str]]] = {
     "a name twice": (lambda: [table("x,x,label\n1,2,a\n3,4,b\n"), *LABEL], ["more than one column called 'x'"]),
     "a line that is too short": (
         lambda: [table("x,z,label\n1,2,a\n1,2\n3,4,b,5\n"), *LABEL],
-        ["2 lines have other than the 3 columns", "line 3 has 2: '1,2'"],
+        ["line 3 has 2 columns, and the first line has 3: '1,2'"],
     ),
     "a quote without end": (
         lambda: [table('x,label\n1,a\n2,"b\n3,c\n'), *LABEL],
@@ -672,6 +681,7 @@ PREDICT: dict[str, tuple[Callable[[], list[object]], list[str]]] = {
     "a picture": (lambda: [saved("p.png", np.zeros((1, 2), np.uint8))], ["was not trained on images"]),
     "two tables": (lambda: [table(OK), table(OK, "u.csv")], ["t.csv is no picture"]),
     "a target that is not there": (lambda: [table(OK), "--target", "lable"], ["did you mean 'label'?"]),
+    "features for a model with names": (lambda: [table(OK), "--features", "x,z"], ["picks its own by their names"]),
     "an inverted table": (lambda: [table(OK), "--invert"], ["--resize and --invert are for PNG and JPEG"]),
     "two formats": (lambda: [table(OK), "--json", "--csv"], ["exclude each other"]),
     "a file that is not there": (lambda: ["nowhere.csv"], ["'nowhere.csv' is not a file"]),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
+import zlib
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,20 @@ from softreg.errors import ColumnError, DataError, LabelError, ShapeError
 
 __all__ = ["Arrays", "read_arrays"]
 
+_DAMAGED = (  # what zipfile and NumPy raise of a file that is not whole, or not theirs
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
 
 class Arrays:
     """The arrays of a file, read as they are asked for. No code in the file can run."""
@@ -24,7 +40,7 @@ class Arrays:
         self._file = source.open()
         try:
             self._npz: Any = np.load(self._file, allow_pickle=False)
-        except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
+        except _DAMAGED as error:
             self._file.close()
             raise DataError(f"{self.name} cannot be read as an npz file: {error}") from None
         self.names = tuple(self._npz.files)
@@ -49,7 +65,7 @@ class Arrays:
             raise ColumnError((name,), f"{self.name} has no array {name!r} for {role}{near(name, self.names)}{hint}")
         try:
             return np.asarray(self._npz[name])
-        except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError) as error:
+        except _DAMAGED as error:
             why = "it holds Python objects, which could run code" if "pickle" in str(error) else error
             raise DataError(f"{self.name}: the array {name!r} cannot be read: {why}") from None
 

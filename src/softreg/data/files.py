@@ -217,6 +217,8 @@ def _table_rows(one: Source, columns: Columns, names: tuple[str, ...] | None, n_
         if getattr(columns, role) is not None:
             found(getattr(columns, role), there, one.name, f"--{role}")
     if names is not None:
+        if columns.features:
+            raise DataError("--features is for models without names of columns; this one picks its own by their names")
         chosen = _picked(names, there, one.name, notes, columns)
     else:
         chosen = features(columns, there, one.name)

@@ -63,7 +63,7 @@ def _grey(path: Path, shape: tuple[int, int], resize: bool) -> NDArray[Any]:
     from PIL import Image, ImageOps  # where there are pictures
 
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as file:
+        with path.open("rb") as stream, Image.open(stream, formats=("PNG", "JPEG")) as file:
             got = file.height, file.width
             if got in (shape, shape[::-1]) or resize:  # of others no pixel is read
                 image: Any = ImageOps.exif_transpose(file)

@@ -22,6 +22,7 @@ __all__ = ["column_names", "read_columns"]
 
 BLOCK = 1 << 22  # bytes that pyarrow reads at once, and that a line must fit into; types are told from all blocks
 _INDEX = re.compile(r"|__index_level_\d+__")  # how pandas writes a table's index: without a name, or with this one
+_WIDTH = re.compile(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)  # in pyarrow's words
 _DECIMAL = re.compile(r"\s*[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?\s*")
 
 
@@ -67,7 +68,7 @@ def read_columns(source: Source, names: Sequence[str]) -> Any:
     with _Explained(source):
         if source.kind is Kind.PARQUET:
             with source.open() as file:
-                found = arrow.parquet.ParquetFile(file).read(columns=names)
+                found = arrow.parquet.ParquetFile(file).read(columns=names).select(names)  # "a" reads "a.b" too
         else:
             found = _csv(arrow, source, names)
     if found.num_rows == 0:
@@ -105,7 +106,7 @@ class _Explained:
 
 def _header(file: IO[bytes], where: str) -> tuple[list[str], str]:
     """Return the names in the first line of a CSV file, and what parts them."""
-    start = file.read(1 << 20)
+    start = file.read(BLOCK)
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):  # the marks of UTF-16
         raise _not_text(where, "UTF-16")
     if b"\0" in start:
@@ -117,7 +118,10 @@ def _header(file: IO[bytes], where: str) -> tuple[list[str], str]:
     text = text.lstrip("\r\n")
     first = re.sub(r'"[^"]*"', "", re.split(r"[\r\n]", text, maxsplit=1)[0])
     delimiter = max(",;\t", key=first.count)
-    names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    try:
+        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    except csv.Error as error:
+        raise DataError(f"the first line of {where} cannot be read as names of columns: {error}") from None
     names = [name.strip() for name in names]
     numbers = [name for name in names if _DECIMAL.fullmatch(name)]
     if any(not name.isdecimal() for name in numbers) or len(set(numbers)) < len(numbers):
@@ -131,19 +135,13 @@ def _header(file: IO[bytes], where: str) -> tuple[list[str], str]:
 def _csv(arrow: Any, source: Source, names: list[str]) -> Any:
     with source.open() as file:
         header, delimiter = _header(file, source.name)
-    wrong: list[Any] = []
-
-    def skip(row: Any) -> str:
-        wrong.append(row)
-        return "skip"
 
     def read(*, threads: bool = True) -> Any:
-        wrong.clear()
         with source.open() as file:
             return arrow.csv.read_csv(
                 file,
                 arrow.csv.ReadOptions(use_threads=threads, block_size=BLOCK),
-                arrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip),
+                arrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
                 arrow.csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False),
             )
 
@@ -152,18 +150,22 @@ def _csv(arrow: Any, source: Source, names: list[str]) -> Any:
     except arrow.ArrowInvalid as error:
         if "Empty CSV file" in str(error):  # a first line that no newline ends
             raise _no_rows(source, names) from None
-        _check_quotes(source, 0)
-        raise
-    if not wrong:
-        _check_quotes(source, table.num_rows)
-    else:
-        read(threads=False)  # which counts the lines
-        first, count = wrong[0], len(wrong)
+        width = _WIDTH.search(str(error))
+        if width is None or '"' in width[4]:
+            _check_quotes(source, 0)
+        if width is None:
+            raise
+        try:
+            read(threads=False)  # which counts the lines
+        except arrow.ArrowInvalid as counted:
+            width = _WIDTH.search(str(counted)) or width
+        line = "a line" if width[1] is None else f"line {width[1]}"
         raise DataError(
-            f"{source.name}: {'a line has' if count == 1 else f'{count} lines have'} other than the "
-            f"{first.expected_columns} columns of the first line; line {first.number} has {first.actual_columns}: "
-            f"{first.text[:60]!r}"
-        )
+            f"{source.name}: {line} has {width[3]} columns, and the first line has {width[2]}: {width[4][:60]!r}"
+        ) from None
+    _check_quotes(source, table.num_rows)
+    if table.num_columns != len(header):
+        raise DataError(f"{source.name}: the first line is read as {table.num_columns} names, or as {len(header)}")
     return table.select([header.index(name) for name in names]).rename_columns(names)
 
 
