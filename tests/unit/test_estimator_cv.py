@@ -17,6 +17,7 @@ import softreg
 from softreg import SoftmaxRegression, SoftmaxRegressionCV
 from softreg.errors import LabelError, SettingError
 from softreg.estimator import path
+from softreg.model import Path
 
 mpl.use("Agg")
 
@@ -146,12 +147,13 @@ def test_a_path_that_nobody_waits_for_ends_after_a_step(monkeypatch: pytest.Monk
     data, rows = softreg.Dataset.from_labels(X, Y), np.arange(len(Y))
     steps: list[int] = []
 
-    def fit(*args: Any, **options: Any) -> Any:
-        model, solution = softreg.fit(*args, **options)
-        steps.append(solution.steps)
-        return model, solution
+    class Counted(Path):
+        def fit(self, *args: Any, **options: Any) -> Any:
+            model, solution = super().fit(*args, **options)
+            steps.append(solution.steps)
+            return model, solution
 
-    monkeypatch.setattr(path, "fit", fit)
+    monkeypatch.setattr(path, "Path", Counted)
     over = threading.Event()
     walk = functools.partial(path.walk, data, softreg.Settings("lbfgs"), np.array([0.1, 1.0, 10.0]), rows, rows)
     options: Any = {"coef": lambda model: model.W, "abandon": False, "n_threads": 1, "over": over}
