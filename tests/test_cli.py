@@ -278,9 +278,9 @@ WRONG: dict[str, tuple[Any, str]] = {
     "images with nan": (lambda m: ["predict", m, nan_images()], "row 1500"),
     "no model": (lambda m: ["predict", "none", TEST_IMAGES], "does not exist"),
     "a model that is none": (lambda m: ["predict", broken_model(), TEST_IMAGES], "safetensors"),
-    "images that are none": (lambda m: ["predict", m, m], "magic number"),
+    "images that are none": (lambda m: ["predict", m, m], "none of the files that softreg reads"),
     "images of another size": (lambda m: ["predict", m, images(2, 10, 10)], "(images, 28, 28)"),
-    "images for a folder": (lambda m: ["predict", m, "."], "directory"),
+    "a folder without pictures": (lambda m: ["predict", m, "."], "has no .png"),
 }
 
 
@@ -353,7 +353,7 @@ def test_too_little_memory_is_said(model: Path, monkeypatch: pytest.MonkeyPatch)
     def fail(path: Path) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("softreg.data.idx.read_idx", fail)
+    monkeypatch.setattr("softreg.data.files.read_idx", fail)
     result = run("predict", model, TEST_IMAGES)
     assert result.exit_code == 1
     assert "memory" in result.stderr
@@ -409,7 +409,7 @@ def commands(group: click.Group, prefix: tuple[str, ...] = ()) -> list[tuple[str
 def test_every_command_has_help_with_what_it_does(command: tuple[str, ...]) -> None:
     result = run(*command, "--help")
     assert result.exit_code == 0
-    if command in [(), ("train",), ("predict",), ("data", "fetch")]:
+    if command in [(), ("train",), ("tune",), ("predict",), ("data", "fetch")]:
         assert "Examples:" in result.stdout
 
 
@@ -418,7 +418,7 @@ def test_the_help_shows_the_defaults_that_are_used() -> None:
     shown = dict(re.findall(r" --([\w-]+) (?:[A-Z]|\[)(?:(?! --).)*?\[default: ([^;\]]+)", text))
     defaults = {name.replace("_", "-"): value for name, value in (asdict(SGD()) | asdict(Settings())).items()}
     defaults |= {"epochs": defaults["max-steps"], "solver": "sgd", "out": "DATA.safetensors", "picture": "DATA.png"}
-    defaults["max-steps"] = "the solver's own number"
+    defaults |= {"max-steps": "the solver's own number", "features": "all but the others", "test-share": 0.2}
     assert set(shown) == set(defaults) - {"period"}
     for option, value in shown.items():
         number = isinstance(defaults[option], (int, float)) and not isinstance(defaults[option], bool)

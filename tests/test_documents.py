@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import softreg
 from contract.test_layers import MAY_IMPORT
@@ -87,6 +92,33 @@ def test_the_file_formats_page_names_every_key_that_is_written(tmp_path: Path) -
         names = {*file.keys(), *about, *(key for part in parts for key in part)}
     assert "gap" in names
     assert [name for name in sorted(names) if f"`{name}`" not in page] == []
+
+
+def test_the_command_lines_page_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    for name in ("photos/1.png", "shirt.png"):
+        Image.new("L", (40, 40), "white").save(name)
+    softreg.Model(np.zeros((784, 2)), np.zeros(2), np.array(["a", "b"]), image_shape=(28, 28)).save(
+        "fashion-mnist.safetensors"
+    )
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    said, shown = "", 0
+    for kind, block in re.findall(
+        r"```(python|sh|text)\n(.*?)```", (ROOT / "docs/command-line.md").read_text(), re.DOTALL
+    ):
+        if kind == "python":
+            exec(compile(block, "command-line.md", "exec"), {})
+        elif kind == "sh":
+            done = subprocess.run(
+                ["bash", "-c", block], capture_output=True, text=True, check=False, env=os.environ | {"PATH": path}
+            )
+            said = done.stdout + done.stderr
+            assert (done.returncode == 0) == ("people.csv" not in block), said
+        else:
+            shown += 1
+            assert [line for line in block.splitlines() if line not in said] == [], said
+    assert shown == 3
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if ">>>" in page.read_text()], ids=lambda page: page.name)

@@ -4,6 +4,7 @@
     ├── DataError               (ValueError)          data that cannot be used
     │   ├── ShapeError                                an array of the wrong shape
     │   ├── LabelError                                labels outside the classes, or missing
+    │   ├── ColumnError                               columns that a table lacks, has twice, or that cannot be used
     │   ├── MagnitudeError                            values so large that their products overflow
     │   └── DataFormatError                           a file whose bytes are not what its format says
     ├── DataNotFoundError       (FileNotFoundError)   a data set that is nowhere to be had
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from softreg.solvers import Solution
 
 __all__ = [
+    "ColumnError",
     "DataError",
     "DataFormatError",
     "DataNotFoundError",
@@ -67,6 +69,14 @@ class ShapeError(DataError):
 
 class LabelError(DataError):
     """Labels outside the classes, or missing."""
+
+
+class ColumnError(DataError):
+    """Columns that a table does not have, has twice, or whose values cannot be used. `columns` are their names."""
+
+    def __init__(self, columns: tuple[str, ...], what: str) -> None:
+        super().__init__(what)
+        self.columns = columns
 
 
 class MagnitudeError(DataError):
@@ -145,10 +155,11 @@ class InferenceWarning(UserWarning):
 
 
 class MissingPackageError(SoftregError, ImportError):
-    """An optional package that is not installed."""
+    """An optional package that is not installed. `install` is what pip is to install: it, or an extra of softreg's."""
 
-    def __init__(self, package: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs {package}, which is not installed: pip install {package}", name=package)
+    def __init__(self, package: str, purpose: str, install: str | None = None) -> None:
+        remedy = f"pip install {package if install is None else install}"
+        super().__init__(f"{purpose} needs {package}, which is not installed: {remedy}", name=package)
         self.package, self.purpose = package, purpose
 
 

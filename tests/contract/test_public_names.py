@@ -81,6 +81,7 @@ HEAVY = {
     "rich",
     "pandas",
     "PIL",
+    "pyarrow",
     "torch",
     "platformdirs",
 }
@@ -96,6 +97,7 @@ def test_inference_comes_when_it_is_asked_for() -> None:
     assert "pandas" not in modules_after("import softreg.inference")
 
 
-def test_help_is_light() -> None:
-    statement = "import softreg.cli\ntry: softreg.cli.main(['train', '--help'])\nexcept SystemExit: pass"
+@pytest.mark.parametrize("command", ["train", "tune", "predict"])
+def test_help_is_light(command: str) -> None:
+    statement = f"import softreg.cli\ntry: softreg.cli.main(['{command}', '--help'])\nexcept SystemExit: pass"
     assert not {name.split(".")[0] for name in modules_after(statement)} & HEAVY

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 from typing import Any
 
 import matplotlib as mpl
@@ -11,8 +13,11 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.model_selection import StratifiedKFold
 
+import softreg
 from softreg import SoftmaxRegression, SoftmaxRegressionCV
 from softreg.errors import LabelError, SettingError
+from softreg.estimator import path
+from softreg.model import Path
 
 mpl.use("Agg")
 
@@ -136,3 +141,24 @@ def test_rows_of_probabilities_are_no_labels_to_make_folds_of() -> None:
 def test_parameters_without_meaning_are_refused(params: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         SoftmaxRegressionCV(**params).fit(X, Y)
+
+
+def test_a_path_that_nobody_waits_for_ends_after_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, rows = softreg.Dataset.from_labels(X, Y), np.arange(len(Y))
+    steps: list[int] = []
+
+    class Counted(Path):
+        def fit(self, *args: Any, **options: Any) -> Any:
+            model, solution = super().fit(*args, **options)
+            steps.append(solution.steps)
+            return model, solution
+
+    monkeypatch.setattr(path, "Path", Counted)
+    over = threading.Event()
+    walk = functools.partial(path.walk, data, softreg.Settings("lbfgs"), np.array([0.1, 1.0, 10.0]), rows, rows)
+    options: Any = {"coef": lambda model: model.W, "abandon": False, "n_threads": 1, "over": over}
+    entries = walk(lambda model, rows: 0.0, told=lambda entry: over.set(), **options)
+    assert [entry.status for entry in entries] == ["CONVERGED", "ABANDONED", "ABANDONED"]
+    assert steps[0] > 1
+    walk(lambda model, rows: 0.0, **options)
+    assert steps[-1] == 1

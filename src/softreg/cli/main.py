@@ -10,6 +10,7 @@ import softreg
 from softreg.cli.data import data
 from softreg.cli.predict import predict
 from softreg.cli.train import INTERRUPTED, train
+from softreg.cli.tune import tune
 from softreg.errors import DataNotFoundError, FitError, SoftregError
 
 __all__ = ["main"]
@@ -51,17 +52,20 @@ class _Group(click.Group):
 )
 @click.version_option(softreg.__version__, message="softreg %(version)s")
 def main() -> None:
-    """Softmax regression: train on data, predict labels, see what happens.
+    """Softmax regression: train on data, choose the penalty, predict labels.
 
     \b
     Examples:
       softreg train fashion-mnist              five epochs, a model and a picture
       softreg train fashion-mnist --sample     the same on the sample in the package
       softreg predict fashion-mnist.safetensors images-idx3-ubyte.gz
+      softreg tune wine.csv --target class     the penalty by cross-validation, and the model
+      softreg predict wine.safetensors other.csv
       softreg data list                        the data sets, and where they are
     """
 
 
 main.add_command(train)
+main.add_command(tune)
 main.add_command(predict)
 main.add_command(data)

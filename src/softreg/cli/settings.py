@@ -13,16 +13,17 @@ from softreg.model import AUTO, Settings
 from softreg.solvers import SGD, SOLVERS
 from softreg.solvers.sgd import SCHEDULES
 
-__all__ = ["settings_from", "settings_options"]
+__all__ = ["settings_from", "settings_options", "solver_name"]
 
 NAMES = [*SOLVERS, AUTO]
 _DEFAULTS = asdict(Settings()) | asdict(SGD())  # they stand there, once
+_FOR_TABLES = (AUTO, 1.0)  # solver and C: of tables the optimum is wanted, and a proof of it
 _COUNT, _POSITIVE = click.IntRange(min=0), click.IntRange(min=1)
 
 # option → its type, its default and what it is; of these a solver takes some
 _OF_SOLVERS: dict[str, tuple[Any, Any, str]] = {
-    "epochs": (_COUNT, _DEFAULTS["max_steps"], "How often each training image is seen."),
-    "batch_size": (_POSITIVE, _DEFAULTS["batch_size"], "Images in each step."),
+    "epochs": (_COUNT, _DEFAULTS["max_steps"], "How often each row is seen."),
+    "batch_size": (_POSITIVE, _DEFAULTS["batch_size"], "Rows in each step."),
     "learning_rate": (float, _DEFAULTS["learning_rate"], "Factor of the gradient in each step."),
     "momentum": (float, _DEFAULTS["momentum"], "Share of each step that goes into the next."),
     "schedule": (click.Choice(list(SCHEDULES)), _DEFAULTS["schedule"], "How the rate falls over the epochs."),
@@ -30,7 +31,7 @@ _OF_SOLVERS: dict[str, tuple[Any, Any, str]] = {
     "tol": (float, _DEFAULTS["tol"], "Relative gap to the optimum that is near enough, once it is proved."),
 }
 _OF_FITS: dict[str, tuple[Any, Any, str]] = {
-    "C": (float, _DEFAULTS["C"], "Inverse strength of the penalty; inf for none."),
+    "C": (float, None, "Inverse strength of the penalty; inf for none.  [default: inf; 1 for tables]"),
     "l1_ratio": (float, _DEFAULTS["l1_ratio"], "Share of L1 in the penalty, for proximal and auto; 1 for L1 alone."),
     "fit_intercept": (bool, _DEFAULTS["fit_intercept"], "Whether each class has a bias."),
     "label_smoothing": (float, _DEFAULTS["label_smoothing"], "Share of each label that goes to all classes alike."),
@@ -57,7 +58,8 @@ def _flag(option: str) -> str:
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options; they come to it as keywords."""
-    options = {"solver": (click.Choice(NAMES), "sgd", "How to go downhill."), **_OF_SOLVERS, **_OF_FITS}
+    solver = (click.Choice(NAMES), None, "How to go downhill.  [default: sgd; auto for tables]")
+    options = {"solver": solver, **_OF_SOLVERS, **_OF_FITS}
     for option, (kind, default, text) in reversed(options.items()):
         if option in _OF_SOLVERS:
             takers = [name for name in NAMES if _takes(name, option)]
@@ -69,15 +71,20 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def settings_from(ctx: click.Context) -> Settings:
-    """Make the Settings that the options ask for.
+def solver_name(ctx: click.Context, *, images: bool) -> str:
+    """Return the name of the solver that is asked for."""
+    return ctx.params["solver"] or ("sgd" if images else _FOR_TABLES[0])
+
+
+def settings_from(ctx: click.Context, *, images: bool) -> Settings:
+    """Make the Settings that the options ask for; where they do not say, the chapter's for images.
 
     Raises
     ------
     click.UsageError
         Where an option was given that the solver does not take.
     """
-    name = ctx.params["solver"]
+    name = solver_name(ctx, images=images)
     for option in _OF_SOLVERS:
         if not _takes(name, option) and ctx.get_parameter_source(option) is not ParameterSource.DEFAULT:
             others = ", ".join(_flag(other) for other in _OF_SOLVERS if _takes(name, other))
@@ -89,9 +96,12 @@ def settings_from(ctx: click.Context) -> Settings:
         if chosen.get("schedule", "constant") != "constant":
             chosen["period"] = max(1, ctx.params["epochs"])
         solver = kind(**chosen)
+    C = ctx.params["C"]
+    if C is None:
+        C = _DEFAULTS["C"] if images else _FOR_TABLES[1]
     return Settings(
         solver=solver,
         max_steps=ctx.params["max_steps" if _takes(name, "max_steps") else "epochs"],
         tol=ctx.params["tol"],
-        **{option: ctx.params[option] for option in _OF_FITS},
+        **{option: ctx.params[option] for option in _OF_FITS} | {"C": C},
     )

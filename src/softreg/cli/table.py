@@ -39,7 +39,7 @@ class Table:
         self.bar, self.scored, self.converges, self.as_json = bar, scored, converges, as_json
         self._waiting: str | None = None
 
-    def __call__(self, step: Step, score: Score) -> None:
+    def __call__(self, step: Step, score: Score | None) -> None:
         """Print the step, or keep its line for `close`."""
         line = self._json(step, score) if self.as_json else self._line(step, score)
         if self.as_json or not self.converges or _is_round(step.number):
@@ -56,18 +56,22 @@ class Table:
             click.echo(self._waiting)
             self._waiting = None
 
-    def _line(self, step: Step, score: Score) -> str:
-        accuracies = f"train acc {step.accuracy:.3f}, {self.scored} acc {score.accuracy:.3f}"
+    def _line(self, step: Step, score: Score | None) -> str:
+        accuracies = f"train acc {step.accuracy:.3f}"
+        if score is not None:
+            accuracies += f", {self.scored} acc {score.accuracy:.3f}"
         if not self.converges:
             return f"epoch {step.number}, loss {step.loss:.4f}, {accuracies}"
         gap = f", gap {step.gap:.1e}" if math.isfinite(step.gap) else ""
         return f"step {step.number}, value {step.value:.6f}{gap}, gradient {step.grad_norm:.1e}, {accuracies}"
 
-    def _json(self, step: Step, score: Score) -> str:
+    def _json(self, step: Step, score: Score | None) -> str:
         figures: dict[str, Any] = {"step" if self.converges else "epoch": step.number, "loss": step.loss}
         figures |= {name: number(getattr(step, name)) for name in ("value", "gap", "grad_norm")}
-        scored = self.scored.replace("-", "_")
-        return json.dumps(figures | {"train_accuracy": step.accuracy, f"{scored}_accuracy": score.accuracy})
+        figures["train_accuracy"] = step.accuracy
+        if score is not None:
+            figures[f"{self.scored.replace('-', '_')}_accuracy"] = score.accuracy
+        return json.dumps(figures)
 
 
 def _is_round(n: int) -> bool:

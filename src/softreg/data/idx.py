@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import math
 import os
 import struct
@@ -24,9 +25,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from softreg.errors import DataFormatError
+from softreg.errors import DataError, DataFormatError
 
-__all__ = ["read_idx", "read_labelled_images"]
+__all__ = ["labels_beside", "parse_idx", "read_idx", "read_labelled_images"]
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -81,15 +82,45 @@ def read_idx(path: str | os.PathLike[str], *, sha256: str | None = None) -> NDAr
             return _read(_Source(path, stream), sha256, length, gzipped=True)
 
 
+def parse_idx(content: bytes, name: str) -> NDArray[Any]:
+    """Return what `read_idx` would of a file with these bytes, not gzipped; `name` is for messages."""
+    return _read(_Source(Path(name), io.BytesIO(content)), None, len(content), gzipped=False)
+
+
+def labels_beside(images: str | os.PathLike[str]) -> Path:
+    """Return the file of labels that lies beside one of images, gzipped or not, by the names that are usual.
+
+        train-images-idx3-ubyte    →    train-labels-idx1-ubyte
+
+    Raises
+    ------
+    DataError
+        Where it is not there: the message says what was looked for.
+    """
+    path = Path(images)
+    stem = path.name.removesuffix(".gz")
+    named = stem.replace("images", "labels").replace("idx3", "idx1")
+    remedy = f"{path},LABELS names the file of labels"
+    if named == stem:
+        raise DataError(f"{path} has no 'images' in its name, by which its labels could be found: {remedy}")
+    looked = [path.with_name(name) for name in (f"{named}.gz", named)]
+    if path.suffix != ".gz":
+        looked.reverse()
+    found = next((one for one in looked if one.is_file()), None)
+    if found is None:
+        raise DataError(f"the labels of {path} are not there; looked for {looked[0]} and {looked[1]}: {remedy}")
+    return found
+
+
 def read_labelled_images(
     images: str | os.PathLike[str],
     labels: str | os.PathLike[str],
-    n_classes: int,
+    n_classes: int | None = None,
     *,
     images_sha256: str | None = None,
     labels_sha256: str | None = None,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Read an IDX file of images and the one of their labels: (n, height, width) and (n,) in [0, n_classes).
+    """Read an IDX file of images and the one of their labels: (n, height, width) and (n,), in [0, n_classes) if given.
 
     Raises
     ------
@@ -101,8 +132,8 @@ def read_labelled_images(
         raise DataFormatError(
             labels, 2, "type and rank of the labels", "integers of rank 1", f"{y.dtype}, rank {y.ndim}"
         )
-    outside = np.flatnonzero((y < 0) | (y >= n_classes))
-    if len(outside):
+    outside = np.flatnonzero((y < 0) | (y >= (np.inf if n_classes is None else n_classes)))
+    if n_classes is not None and len(outside):
         first = int(outside[0])
         raise DataFormatError(
             labels, 8 + first * y.itemsize, f"label of row {first}", f"0 to {n_classes - 1}", y[first].item()

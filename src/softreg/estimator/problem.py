@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from softreg.arrays import dense
 from softreg.data import Dataset
+from softreg.data.units import moments
 from softreg.errors import DataError, LabelError, SettingError
 from softreg.estimator import labels, names, rows
 from softreg.model import AUTO, Model, Settings
@@ -163,25 +164,10 @@ def _units(estimator: Any, X: Any, w: NDArray[np.float64] | None) -> tuple[Any, 
     scale, shift = estimator.scale, estimator.shift
     if not estimator.standardize:
         return scale, shift
-    mean, deviation = _moments(X, w)
+    mean, deviation = moments(X, w)
     scale, shift = np.broadcast_to(scale, len(mean)), np.broadcast_to(shift, len(mean))
     deviation = np.where(deviation * np.abs(scale) > 0, deviation * np.abs(scale), 1.0)
     return scale / deviation, -(scale * mean) / deviation + 0.0 * shift  # which cancels, but must be a number
-
-
-def _moments(X: Any, w: NDArray[np.float64] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weighted mean and deviation of each column: two passes, some rows at a time."""
-    n, d = X.shape
-    w = np.ones(n) if w is None else w
-    mean, squares = np.zeros(d), np.zeros(d)
-    for start_ in range(0, n, BLOCK_ROWS):
-        mean += w[start_ : start_ + BLOCK_ROWS] @ dense(X, slice(start_, start_ + BLOCK_ROWS)).astype(float)
-    mean /= w.sum()
-    for start_ in range(0, n, BLOCK_ROWS):
-        squares += w[start_ : start_ + BLOCK_ROWS] @ np.square(
-            dense(X, slice(start_, start_ + BLOCK_ROWS)).astype(float) - mean
-        )
-    return mean, np.sqrt(squares / w.sum())
 
 
 def start(estimator: Any, data: Dataset) -> Model | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -32,8 +33,15 @@ OWN = ("Cs", "l1_ratios", "cv", "scoring", "refit", "use_legacy_attributes", "ru
 LOSSES = {"neg_log_loss": "loss", "accuracy": "accuracy", None: "accuracy"}  # scores that the engine gives itself
 
 
-def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None, params: dict[str, Any]) -> None:
-    """Choose, fit, and set the estimator's attributes."""
+def run(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: ArrayLike | None,
+    params: dict[str, Any],
+    told: Callable[[path.Entry], None] | None = None,
+) -> None:
+    """Choose, fit, and set the estimator's attributes; `told` is given each fit of a fold, on whichever thread."""
     routing._raise_for_params(params, estimator, "fit")
     Cs, ratios = _grid(estimator)
     if not isinstance(estimator.use_legacy_attributes, bool):
@@ -58,6 +66,8 @@ def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None, params:
     threads = estimator.n_threads or available_threads()
     outer = threads if len(tasks) >= threads and _by_engine(estimator) else 1  # a caller's scorer may mind threads
 
+    over = threading.Event()
+
     def walk(task: tuple[Settings, NDArray[np.int64], NDArray[np.int64]]) -> list[path.Entry]:
         return path.walk(
             data,
@@ -69,10 +79,12 @@ def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None, params:
             lambda model: _flat(model, bool(estimator.fit_intercept)),
             abandon=estimator.abandon,
             n_threads=1 if outer > 1 else threads,
+            told=told,
+            over=over,
         )
 
     entries: list[list[path.Entry]] = []
-    for found in in_order(walk, tasks, outer):
+    for found in in_order(walk, tasks, outer, over):
         if estimator.verbose:
             results.write(len(entries), len(ratios), Cs, ratios, found)
         entries.append(found)

@@ -30,8 +30,16 @@ def available_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_order(function: Callable[[A], B], items: Sequence[A], n_threads: int | None = None) -> Iterator[B]:
-    """Yield the function's results in the items' order; no more than n_threads + 1 of them are waiting at any time."""
+def in_order(
+    function: Callable[[A], B],
+    items: Sequence[A],
+    n_threads: int | None = None,
+    over: threading.Event | None = None,
+) -> Iterator[B]:
+    """Yield the function's results in the items' order; no more than n_threads + 1 of them are waiting at any time.
+
+    `over` is set once nobody wants any more, by which a long function can tell that it may end early.
+    """
     n = len(items)
     if n > 1:
         n = min(available_threads() if n_threads is None else n_threads, n)
@@ -48,6 +56,8 @@ def in_order(function: Callable[[A], B], items: Sequence[A], n_threads: int | No
         while waiting:
             yield waiting.popleft().result()
     finally:
+        if over is not None:
+            over.set()
         for future in waiting:  # an error, or a caller who wants no more: leave nothing running behind
             future.cancel()
         for future in waiting:

@@ -1,0 +1,268 @@
+"""Anybody's data: IDX, CSV, Parquet and npz files, or standard input, as a Dataset or as rows to predict.
+
+rows and labels    a CSV or Parquet file, one of its columns the target; an npz file with X and y;
+                   IMAGES or IMAGES,LABELS: IDX files, the labels beside the images if they are not named
+rows               any of these without labels; PNG and JPEG files, and folders of them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from softreg.data import numbers, table
+from softreg.data.archive import read_arrays
+from softreg.data.columns import Columns, features, found, listed, near
+from softreg.data.dataset import Dataset, check_finite
+from softreg.data.idx import labels_beside, parse_idx, read_idx, read_labelled_images
+from softreg.data.pictures import SUFFIXES, in_folder, read_pictures
+from softreg.data.source import STDIN, Kind, Source, source
+from softreg.errors import ColumnError, DataError, LabelError, ShapeError
+
+__all__ = ["Rows", "read_labelled", "read_rows"]
+
+PIXEL = 1 / 255  # the scale of images in bytes, as in the chapter
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to predict: X as the model takes it, the files they are of where each has its own, and what to tell."""
+
+    X: Any
+    files: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_labelled(where: str, columns: Columns = Columns(), like: Dataset | None = None) -> tuple[Dataset, list[str]]:  # noqa: B008 - frozen
+    r"""Read rows with labels.
+
+    Parameters
+    ----------
+    where : str
+        A file; "-" is standard input; "IMAGES,LABELS" are two IDX files.
+    columns : Columns
+        Which of a table are what.
+    like : Dataset, optional
+        Whose features, by their names, and whose classes the data must have.
+
+    Returns
+    -------
+    the Dataset, and what is to be told of it: sentences
+
+    Raises
+    ------
+    DataError
+        Where the data cannot be used: the message says where, and what helps.
+    OSError
+        Where a file cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "fruit.csv")
+    ...     _ = path.write_text("size,weight,kind\n1,20,plum\n3,150,apple\n2,25,plum\n")
+    ...     data, _ = read_labelled(str(path), Columns(target="kind"))
+    >>> data, data.feature_names
+    (Dataset(3 rows, 2 features, 2 classes, uint8), ('size', 'weight'))
+    """
+    images, _, labels = where.partition(",")
+    if labels and not Path(where).exists():
+        data = _labelled_images(images, labels, columns)
+        return (data if like is None else _like(data, like, where)), []
+    found = source(where)
+    notes: list[str] = []
+    if found.kind in (Kind.CSV, Kind.PARQUET):
+        return _labelled_table(found, columns, like)
+    if found.kind is Kind.NPZ:
+        data = _from_arrays(found, columns)
+    elif found.kind is Kind.IDX and isinstance(found.content, Path):
+        data = _labelled_images(where, None, columns)
+    else:
+        raise DataError(f"{found.name} is {found.kind.value}, which has no labels: give IMAGES,LABELS as IDX files, "
+                        "or a table")  # fmt: skip
+    return (data if like is None else _like(data, like, found.name)), notes
+
+
+def read_rows(
+    where: Sequence[str],
+    *,
+    names: tuple[str, ...] | None,
+    n_features: int,
+    image_shape: tuple[int, int] | None = None,
+    columns: Columns = Columns(),  # noqa: B008 - frozen
+    resize: bool = False,
+    invert: bool = False,
+) -> Rows:
+    """Read rows for a model to predict: its columns are picked by name, and others are left aside.
+
+    Parameters
+    ----------
+    where : sequence of str
+        One file, "-", or any number of pictures or folders of pictures.
+    names, n_features, image_shape
+        Of the model.
+    columns : Columns
+        Which of a table's are features, for a model without names.
+    resize, invert : bool
+        Of pictures, see `pictures.read_pictures`.
+
+    Raises
+    ------
+    DataError
+        Where it is not what the model takes: the message says what is missing.
+    OSError
+        Where a file cannot be read.
+    """
+    if len(where) > 1 or (where[0] != STDIN and Path(where[0]).is_dir()):
+        return _pictures(where, image_shape, resize, invert)
+    images = where[0].partition(",")[0]
+    one = source(where[0] if where[0] == STDIN or Path(where[0]).exists() else images)
+    if one.kind is Kind.PICTURE:
+        return _pictures(where, image_shape, resize, invert)
+    if resize or invert:
+        raise DataError(f"--resize and --invert are for PNG and JPEG files; {one.name} is {one.kind.value}")
+    want = image_shape or (n_features,)
+    notes: list[str] = []
+    if one.kind is Kind.IDX:
+        content = one.content
+        X = parse_idx(content, one.name) if isinstance(content, bytes) else read_idx(content)
+    elif one.kind is Kind.NPZ:
+        fields = read_arrays(one, columns, labelled=False)
+        X, own = fields["X"], fields.get("feature_names")
+        if names is not None and own is not None:
+            X = X[:, [own.index(name) for name in _picked(names, own, one.name, notes, columns)]]
+    else:
+        X = _table_rows(one, columns, names, n_features, notes)
+    fits = X.shape[1:] == want or (np.prod(X.shape[1:]) == n_features and 1 in (len(want), X.ndim - 1))
+    if X.ndim < 2 or not fits:
+        rows = "images" if image_shape else "rows"
+        raise ShapeError(one.name, X.shape, f"({rows}, {', '.join(map(str, want))}), as the model was trained on")
+    if X.dtype.kind not in "buif":
+        raise DataError(f"{one.name}: X has dtype {X.dtype}; expected numbers")
+    if X.dtype.kind == "f":
+        check_finite(X, one.name)  # before the first line is printed
+    return Rows(X, notes=tuple(notes))
+
+
+def _labelled_images(images: str, labels: str | None, columns: Columns) -> Dataset:
+    if columns != Columns():
+        raise DataError(f"{images} is no table: --target, --features and --weight are for columns")
+    X, y = read_labelled_images(images, labels_beside(images) if labels is None else labels)
+    return Dataset.from_labels(X, y.astype(np.int64), scale=PIXEL if X.dtype == np.uint8 else 1.0)
+
+
+def _labelled_table(one: Source, columns: Columns, like: Dataset | None) -> tuple[Dataset, list[str]]:
+    names = table.column_names(one)
+    if columns.target is None:
+        raise ColumnError((), f"{one.name} needs --target, the column of labels: it has {listed(names)}")
+    target = found(columns.target, names, one.name, "--target")
+    weight = None if columns.weight is None else found(columns.weight, names, one.name, "--weight")
+    notes: list[str] = []
+    if like is not None and like.feature_names is not None:
+        chosen = _picked(like.feature_names, names, one.name, notes, columns)
+    else:
+        chosen = features(columns, names, one.name)
+    read = table.read_columns(one, list(dict.fromkeys([*chosen, target, *([] if weight is None else [weight])])))
+    codes, classes = numbers.labels(read[target], target, one.name)
+    X = numbers.matrix(read.select(list(chosen)), one.name)
+    w = None if weight is None else numbers.weights(read[weight], weight, one.name)
+    if like is not None:
+        codes, classes = numbers.coded(codes, classes, like.classes, one.name, target), like.classes
+    else:
+        unasked = [(name, X[:, j]) for j, name in enumerate(chosen) if name not in columns.features]
+        notes += [_counter(name, column) for name, column in unasked if _counts(column)]
+    data = Dataset(X, codes, classes, feature_names=chosen, weights=w)
+    return data if like is None else _like(data, like, one.name), notes
+
+
+def _counts(column: Any) -> bool:
+    """Whether a column just numbers the rows."""
+    return len(column) > 2 and column.dtype.kind in "iu" and bool((np.diff(column.astype(np.int64)) == 1).all())
+
+
+def _counter(name: str, column: Any) -> str:
+    return f"{name!r} counts the rows, from {column[0]}; --features '!{name}' leaves it out"
+
+
+def _from_arrays(one: Source, columns: Columns) -> Dataset:
+    fields = read_arrays(one, columns, labelled=True)
+    X, y, classes = fields.pop("X"), fields.pop("y"), fields.pop("classes", None)
+    if X.ndim == 3 and X.dtype == np.uint8:
+        fields["scale"] = PIXEL
+    if classes is not None and y.dtype.kind in "iu" and classes.dtype.kind == "U":
+        return Dataset(X, y, classes, **fields)  # codes
+    if y.ndim == 1 and classes is None and len(np.unique(y)) == 1:
+        raise LabelError(f"{one.name} has one class alone, {y[0].item()!r}; expected at least two")
+    return Dataset.from_labels(X, y, **(fields if classes is None else fields | {"classes": classes}))
+
+
+def _like(data: Dataset, like: Dataset, where: str) -> Dataset:
+    """Return the data with the classes and the units of other data."""
+    if data.n_features != like.n_features:
+        raise ShapeError(where, (data.n_rows, data.n_features), f"(rows, {like.n_features}), as the training data")
+    codes = data.y
+    if not np.array_equal(data.classes, like.classes):
+        codes = numbers.coded(data.y.astype(np.int64), data.classes, like.classes, where, "y")
+    return replace(data, y=codes, classes=like.classes, scale=like.scale, shift=like.shift)
+
+
+def _table_rows(one: Source, columns: Columns, names: tuple[str, ...] | None, n_features: int, notes: list[str]) -> Any:
+    there = table.column_names(one)
+    for role in ("target", "weight"):
+        if getattr(columns, role) is not None:
+            found(getattr(columns, role), there, one.name, f"--{role}")
+    if names is not None:
+        if columns.features:
+            raise DataError("--features is for models without names of columns; this one picks its own by their names")
+        chosen = _picked(names, there, one.name, notes, columns)
+    else:
+        chosen = features(columns, there, one.name)
+        if len(chosen) != n_features:
+            raise ColumnError(
+                chosen,
+                f"{one.name} has {len(chosen)} columns for features, {listed(chosen)}; expected {n_features}, as the "
+                "model, which knows no names: --target, --weight and --features say which are others",
+            )
+    return numbers.matrix(table.read_columns(one, chosen), one.name)
+
+
+def _picked(
+    wanted: tuple[str, ...], there: Sequence[str], where: str, notes: list[str], columns: Columns
+) -> tuple[str, ...]:
+    """Return the model's columns, if they are all there; note what is left aside.
+
+    Raises
+    ------
+    ColumnError
+        Where some are not: each with the names that are like it.
+    """
+    missing = tuple(name for name in wanted if name not in there)
+    others = [name for name in there if name not in wanted]
+    if missing:
+        like = [f"{name!r}{hint if '?' in (hint := near(name, others)) else ''}" for name in missing[:5]]
+        more = f" and {len(missing) - len(like)} more" if len(missing) > len(like) else ""
+        raise ColumnError(missing, f"{where} lacks columns that the model was trained on: {', '.join(like)}{more}")
+    aside = [name for name in others if name not in (columns.target, columns.weight)]
+    if aside:
+        notes.append(f"left aside, as the model does not know them: {listed(aside)}")
+    return wanted
+
+
+def _pictures(where: Sequence[str], shape: tuple[int, int] | None, resize: bool, invert: bool) -> Rows:
+    paths: list[Path] = []
+    for name in where:
+        path = Path(name)
+        if not path.exists():
+            raise DataError(f"{name}: there is no such file")
+        if not path.is_dir() and source(name).kind is not Kind.PICTURE:
+            kinds = ", ".join(SUFFIXES)
+            raise DataError(f"{name} is no picture: of several files all are {kinds} or folders of them")
+        paths += in_folder(path) if path.is_dir() else [path]
+    if shape is None:
+        raise DataError(f"{where[0]}: the model was not trained on images, and has no height and width for pictures")
+    return Rows(read_pictures(paths, shape, resize=resize, invert=invert), tuple(map(str, paths)))
