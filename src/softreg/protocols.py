@@ -191,6 +191,11 @@ class HessianObjective(CurvedObjective, Protocol):
         """What writing it down and solving with it cost, in passes over the data."""
         ...
 
+    @property
+    def flat(self) -> Vector | None:
+        """A direction in which it never changes, where there is one."""
+        ...
+
     def hessian(self, theta: Vector) -> Matrix:
         """Return the Hessian at theta, (size, size)."""
         ...

@@ -121,6 +121,11 @@ class ScalingObjective:
         """Nothing worth a word beside what else there would be."""
         return 0.0
 
+    @property
+    def flat(self) -> Vector | None:
+        """None: a shift of all classes is not among its parameters."""
+        return None
+
     def preconditioner(self, theta: Vector, *, coarse: bool) -> Preconditioner:
         """Return the inverse Hessian, where Newton's own step fails."""
         return _Inverse(self.hessian(theta) + 1e-12 * np.eye(self.size))

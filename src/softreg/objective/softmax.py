@@ -146,15 +146,9 @@ class SoftmaxObjective:
 
     def curvature(self, theta: Vector, share: float = 1.0) -> Curvature:
         """Return the Hessian at theta as a product; see `softreg.objective.curvature`."""
+        at = self.split(theta)
         return curvature.products(
-            self.kernel_rows,
-            self.data,
-            *self.split(theta),
-            self.l2,
-            self.weight,
-            share,
-            self.n_threads,
-            self.intercept,
+            self.kernel_rows, self.data, *at, self.l2, self.weight, share, self.n_threads, self.intercept
         )
 
     @property
@@ -170,7 +164,13 @@ class SoftmaxObjective:
     @property
     def hessian_passes(self) -> float:
         """What writing it down and solving with it take, over what a pass does; as measured."""
-        return self.size / 10 + self.size**2 / (2 * max(self.n_rows, FEW_ROWS))
+        return self.size / 10 + self.size**2 / (5 * max(self.n_rows, FEW_ROWS))
+
+    @property
+    def flat(self) -> Vector | None:
+        """The same more of every class's b; without an intercept there is none."""
+        ones = np.append(np.zeros(self.size - self.data.n_classes), np.ones(self.data.n_classes))
+        return ones if self.intercept else None
 
     def hessian(self, theta: Vector) -> Matrix:
         """Return the Hessian at theta, (size, size)."""
