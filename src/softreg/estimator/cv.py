@@ -45,7 +45,7 @@ class SoftmaxRegressionCV(ClassifierMixin, SparseCoefMixin, Classifier, BaseEsti
     batch_size, learning_rate, momentum
         As in `SoftmaxRegression`, for "sgd".
     n_threads : int, optional
-        Threads to use, for folds first; the result is the same for any number.
+        Threads to use, for folds first; as in `SoftmaxRegression`.
     use_legacy_attributes : bool
         Whether scores_, n_iter_, coefs_paths_, C_ and l1_ratio_ have the shapes of old: dicts and arrays by class.
     penalty, dual, intercept_scaling, n_jobs

@@ -76,7 +76,8 @@ class SoftmaxRegression(CallbackSupportMixin, ClassifierMixin, SparseCoefMixin, 
         Called with each step and its score on the validation part, as softreg.fit calls them. (scikit-learn's
         callbacks are set by set_callbacks.)
     n_threads : int, optional
-        Threads to use; the result is the same for any number.
+        Threads to use; the result is the same for any number. None is the CPUs that this process may use, or 1 in a
+        worker process, such as joblib's.
     penalty, dual, intercept_scaling, n_jobs
         What scikit-learn 1.9 still takes, with its warnings.
 
