@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import pickle
 import warnings
 from pathlib import Path
 from typing import Any
@@ -472,18 +471,6 @@ def test_a_model_and_an_estimator_become_each_other(K: int, tmp_path: Path) -> N
     np.testing.assert_allclose(again.predict_proba(X), model.predict_proba(X), atol=1e-12)
     np.testing.assert_allclose(model.model_.predict_proba(X), model.predict_proba(X), atol=1e-12)
     assert again.classes_.tolist() == model.classes_.tolist()
-
-
-@pytest.mark.parametrize(
-    "fitted", [SoftmaxRegression(standardize=True).fit(X, Y), SoftmaxRegression().partial_fit(X, Y)]
-)
-def test_pickles_and_skops_files_bring_the_model_back(fitted: SoftmaxRegression) -> None:
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict_proba(X), fitted.predict_proba(X))
-    io = pytest.importorskip("skops.io")
-    data = io.dumps(fitted)
-    assert io.get_untrusted_types(data=data) == ["softreg.estimator.regression.SoftmaxRegression"]
-    again = io.loads(data, trusted=["softreg.estimator.regression.SoftmaxRegression"])
-    np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
 
 
 def test_the_page_of_a_notebook_shows_the_parameters() -> None:
