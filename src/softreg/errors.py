@@ -19,9 +19,12 @@
     InferenceWarning            (UserWarning)         coefficients that are a little off the best ones
     FitInterrupted              (KeyboardInterrupt)   Ctrl-C during a fit; carries the model so far
 
-Each is also the built-in that a caller would expect, and keeps the facts of its message as attributes.
+Each is also the built-in that a caller would expect, and keeps the facts of its message as attributes. `warn` is how
+softreg warns: of the caller's line.
 """
 
+import sys
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,7 +51,10 @@ __all__ = [
     "ShapeError",
     "SingularInformationError",
     "SoftregError",
+    "warn",
 ]
+
+BETWEEN = ("softreg", "sklearn", "joblib")  # packages whose lines are no caller's: they call one another
 
 
 class SoftregError(Exception):
@@ -169,3 +175,11 @@ class FitInterrupted(KeyboardInterrupt):
     def __init__(self, model: "Model", solution: "Solution") -> None:
         super().__init__(f"the fit was interrupted after {solution.steps} steps")
         self.model, self.solution = model, solution
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn of the line that called softreg: be it by way of scikit-learn, as in a Pipeline or a cross-validation."""
+    frame, level = sys._getframe(1), 2  # of this function's caller
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in BETWEEN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

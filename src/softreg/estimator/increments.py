@@ -6,7 +6,6 @@ order of the n-th call's batches is that of (seed, n).
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from softreg.arrays import dtype_name
 from softreg.data import Dataset
-from softreg.errors import FitError, LabelError, SettingError
+from softreg.errors import FitError, LabelError, SettingError, warn
 from softreg.estimator import labels, names, problem, rows
 from softreg.kernels import one_blas_thread
 from softreg.model import Model, Settings
@@ -111,11 +110,10 @@ def _target(estimator: Any, y: Any, classes: ArrayLike | None, first: bool) -> l
     found = labels.read(y)
     new = np.setdiff1d(found.classes, known)
     if len(new) and not estimator.__dict__.get("grown_", False):
-        warnings.warn(
+        warn(
             f"y has labels that are new to the model, {new.tolist()}, which grows by them; classes= in the first call "
             "of partial_fit says all there will be",
             UserWarning,
-            stacklevel=5,
         )
         estimator.grown_ = True
     every = np.unique(np.append(known, new)) if len(new) else known

@@ -9,14 +9,16 @@ import array_api_compat
 import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d
 
-from softreg.errors import LabelError
+from softreg.errors import LabelError, warn
 
 __all__ = ["Labels", "coded", "plain", "read"]
 
 FEW = 0.5  # classes for each row; more make scikit-learn warn
+COLUMN = "A column-vector y was passed when a 1d array was expected; y.ravel() makes one of it"
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ def read(y: Any, classes: ArrayLike | None = None) -> Labels:
         if named.shape != (K,):
             raise LabelError(f"classes are {named.tolist()}; expected {K} of them, one for each column of y")
         return Labels(named, targets.argmax(axis=1), targets)
-    array = _comparable(column_or_1d(array, warn=True))
+    if array.ndim == 2:
+        warn(COLUMN, DataConversionWarning)
+    array = _comparable(column_or_1d(array))
     check_classification_targets(array)
     if classes is not None:
         order = np.asarray(classes)

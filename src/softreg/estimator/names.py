@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 
-from softreg.errors import SettingError
+from softreg.errors import SettingError, warn
 from softreg.solvers import LBFGS, SGD, Newton, Proximal, Solver
 
 __all__ = ["SMOOTH", "SOLVERS", "penalty", "solver"]
@@ -74,7 +73,7 @@ def penalty(estimator: Any) -> tuple[float, float]:
     C, l1_ratio = estimator.C, estimator.l1_ratio
     if l1_ratio is None:
         message = "'l1_ratio=None' was deprecated in version 1.8 of scikit-learn; use 0<=l1_ratio<=1 instead"
-        warnings.warn(message, FutureWarning, stacklevel=4)
+        warn(message, FutureWarning)
         if estimator.penalty == "elasticnet":
             raise SettingError("l1_ratio", None, "a number from 0 to 1, as penalty is 'elasticnet'")
         l1_ratio = 0.0
@@ -84,11 +83,10 @@ def penalty(estimator: Any) -> tuple[float, float]:
             want = "a number above 0, or inf for no penalty" if name == "C" else "a number from 0 to 1"
             raise SettingError(name, value, want)
     if estimator.n_jobs is not None:
-        warnings.warn(
+        warn(
             f"'n_jobs' has no effect since version 1.8 of scikit-learn. You provided 'n_jobs={estimator.n_jobs}', "
             "please leave it unspecified; n_threads sets the number of threads",
             FutureWarning,
-            stacklevel=4,
         )
     if estimator.dual is not False:
         raise SettingError(
@@ -98,32 +96,31 @@ def penalty(estimator: Any) -> tuple[float, float]:
         )
     if estimator.intercept_scaling != 1:
         message = "'intercept_scaling' has no effect: the intercept is not penalised"
-        warnings.warn(message, UserWarning, stacklevel=4)
+        warn(message, UserWarning)
     if isinstance(estimator.penalty, str) and estimator.penalty == "deprecated":
         return max(float(C), LEAST_C), float(l1_ratio)
     return _from_penalty(estimator.penalty, max(float(C), LEAST_C), float(l1_ratio))
 
 
 def _from_penalty(name: Any, C: float, l1_ratio: float) -> tuple[float, float]:
-    warnings.warn(
+    warn(
         "'penalty' was deprecated in version 1.8 of scikit-learn. Leave it to its default value and use l1_ratio=0 "
         "instead of penalty='l2', l1_ratio=1 instead of penalty='l1', l1_ratio between 0 and 1 instead of "
         "penalty='elasticnet', and C=np.inf instead of penalty=None",
         FutureWarning,
-        stacklevel=5,
     )
     if name is None:
         if C != 1.0:
             message = "Setting penalty=None will ignore the C and l1_ratio parameters"
-            warnings.warn(message, UserWarning, stacklevel=5)
+            warn(message, UserWarning)
         return math.inf, 0.0
     ratios = {"l1": 1.0, "l2": 0.0, "elasticnet": l1_ratio}
     if name not in ratios:
         raise SettingError("penalty", name, f"one of {list(ratios)} or None")
     if name != "elasticnet" and 0 < l1_ratio < 1:
         message = f"l1_ratio parameter is only used when penalty is 'elasticnet'. Got (penalty={name})"
-        warnings.warn(message, UserWarning, stacklevel=5)
+        warn(message, UserWarning)
     elif l1_ratio != ratios[name]:
         message = f"Inconsistent values: penalty={name} with l1_ratio={l1_ratio}. Please use l1_ratio only."
-        warnings.warn(message, UserWarning, stacklevel=5)
+        warn(message, UserWarning)
     return C, ratios[name]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -18,7 +17,7 @@ from sklearn.utils.validation import _check_method_params
 
 from softreg.arrays import dtype_name
 from softreg.data import Dataset
-from softreg.errors import LabelError, SettingError
+from softreg.errors import LabelError, SettingError, warn
 from softreg.estimator import increments, labels, path, problem, results, solves
 from softreg.estimator.prediction import Classifier
 from softreg.estimator.regression import SoftmaxRegression
@@ -117,7 +116,7 @@ def _grid(estimator: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         )
     if ratios is None:
         message = "'l1_ratios=None' was deprecated in version 1.8 of scikit-learn; use l1_ratios=(0,) instead"
-        warnings.warn(message, FutureWarning, stacklevel=5)
+        warn(message, FutureWarning)
         ratios = (0.0,)
     found = []
     for name, value, least in (("Cs", Cs, 0.0), ("l1_ratios", ratios, -1.0)):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from softreg import errors
 from softreg.arrays import dtype_name
 from softreg.errors import FitInterrupted
 from softreg.estimator import increments, labels, monitors, problem, rows
@@ -91,4 +91,4 @@ def warn(estimator: Any, solution: Solution) -> None:
             " The max_iter was reached which means the coef_ did not converge to the tol."
             " Increase the number of iterations."
         )
-    warnings.warn(why, ConvergenceWarning, stacklevel=4)
+    errors.warn(why, ConvergenceWarning)

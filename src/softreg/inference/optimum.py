@@ -13,14 +13,13 @@ overlap`, in sums instead of means) Dᵀ H D ≤ max m · (−⟨g, D⟩), with 
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from softreg.errors import InferenceWarning, NotAtOptimumError, SeparatedError, SingularInformationError
+from softreg.errors import InferenceWarning, NotAtOptimumError, SeparatedError, SingularInformationError, warn
 from softreg.inference.design import MAX_BYTES, Design, design
 from softreg.inference.information import Moments, inverse, moments
 from softreg.model import Model
@@ -87,10 +86,9 @@ def at_optimum(rows: Design, *, meat: bool = False) -> Optimum:
             f"are not the rows, weights and labels of the fit, or it ended early: {REMEDY}",
         )
     if distance > NEAR:
-        warnings.warn(
+        warn(
             f"the coefficients are up to {distance:.2g} standard errors from those that fit these rows best: {REMEDY}",
             InferenceWarning,
-            stacklevel=3,
         )
     return Optimum(found, covariance, distance)
 
