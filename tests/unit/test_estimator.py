@@ -261,9 +261,6 @@ def test_an_offset_is_taken_off_the_weights() -> None:
     moved = SoftmaxRegression(C=math.inf).fit(X, labels, offset=X @ V)
     both = moved.coef_.T + V
     np.testing.assert_allclose(both - both.mean(axis=1, keepdims=True), plain.coef_.T, atol=1e-8)
-    one = SoftmaxRegression(C=math.inf).fit(X, labels > 0, offset=X @ V[:, 0])
-    two = SoftmaxRegression(C=math.inf).fit(X, labels > 0, offset=np.column_stack([np.zeros(150), X @ V[:, 0]]))
-    np.testing.assert_array_equal(one.coef_, two.coef_)
 
 
 @pytest.mark.parametrize(
@@ -471,6 +468,19 @@ def test_a_model_and_an_estimator_become_each_other(K: int, tmp_path: Path) -> N
     np.testing.assert_allclose(again.predict_proba(X), model.predict_proba(X), atol=1e-12)
     np.testing.assert_allclose(model.model_.predict_proba(X), model.predict_proba(X), atol=1e-12)
     assert again.classes_.tolist() == model.classes_.tolist()
+
+
+def test_an_estimator_of_a_model_has_its_penalty_and_does_not_claim_to_know_how_its_fit_ended() -> None:
+    asked: dict[str, Any] = {"C": math.inf, "fit_intercept": False, "label_smoothing": 0.1}
+    for model in (SoftmaxRegression(**asked).fit(X, Y), SoftmaxRegression(**asked | {"C": 3.0}).partial_fit(X, Y)):
+        again = SoftmaxRegression.from_model(model.model_)
+        assert {name: getattr(again, name) for name in asked} == {name: getattr(model, name) for name in asked}
+        assert (again.certificate_, again.status_name_) == (math.inf, "UNKNOWN")
+        assert "not how it ended" in again.status_
+        assert again.solver_ in {"Newton", "SGD"}
+    assert SoftmaxRegression.from_model(model.model_, C=7.0).C == 7.0
+    bare = SoftmaxRegression.from_model(Model(np.ones((1, 2)), np.zeros(2), np.arange(2)))
+    assert (bare.C, bare.solver_, bare.status_name_) == (1.0, "unknown", "UNKNOWN")
 
 
 def test_the_page_of_a_notebook_shows_the_parameters() -> None:

@@ -65,12 +65,19 @@ def step(estimator: Any, X: Any, y: Any, classes: ArrayLike | None, sample_weigh
         problem.rate(data) if estimator.learning_rate == "auto" else float(estimator.learning_rate)
     )
     solver = SGD(rate, estimator.batch_size, momentum=estimator.momentum, seed=problem.seed(estimator))
+    settings = Settings(
+        solver,
+        max_steps=1,
+        C=C,
+        label_smoothing=estimator.label_smoothing,
+        fit_intercept=bool(estimator.fit_intercept),
+    )
     objective = SoftmaxObjective(
         data,
         (2 if data.n_classes == 2 else 1) / (C * seen),
         n_threads=estimator.n_threads,
-        intercept=bool(estimator.fit_intercept),
-        smoothing=Settings(label_smoothing=estimator.label_smoothing).label_smoothing,
+        intercept=settings.fit_intercept,
+        smoothing=settings.label_smoothing,
     )
     theta = Present.all_of(data).start(W, b)
     order = np.random.default_rng((solver.seed, calls + 1)).permutation(data.n_rows)
@@ -88,7 +95,7 @@ def step(estimator: Any, X: Any, y: Any, classes: ArrayLike | None, sample_weigh
             f"the steps ran into infinities at learning_rate={rate:g}; the estimator is as it was before: "
             "try a lower one, or standardize=True"
         )
-    _store(estimator, X, array, data, target.classes, swept, seen, calls, rate)
+    _store(estimator, X, array, data, target.classes, settings, swept, seen, calls, rate)
 
 
 def _target(estimator: Any, y: Any, classes: ArrayLike | None, first: bool) -> labels.Labels:
@@ -143,6 +150,7 @@ def _store(
     array: Any,
     data: Dataset,
     classes: NDArray[Any],
+    settings: Settings,
     swept: Any,
     seen: float,
     calls: int,
@@ -150,7 +158,6 @@ def _store(
 ) -> None:
     stacked = swept.theta.reshape(data.n_features + 1, data.n_classes)
     W = stacked[:-1] - stacked[:-1].mean(axis=1, keepdims=True)
-    settings = Settings(SGD(rate, estimator.batch_size, momentum=estimator.momentum), max_steps=1)
     model = Model(
         W, stacked[-1] - stacked[-1].mean(), data.classes, data.scale, data.shift, None, None, settings.as_dict()
     )

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils.validation import check_is_fitted
 
 from softreg.errors import DataError
-from softreg.estimator import labels, rows
+from softreg.estimator import labels, problem, rows
 from softreg.model import Model
 
 __all__ = ["Classifier"]
+
+KEPT = ("C", "l1_ratio", "fit_intercept", "label_smoothing", "tol")  # of a Model's settings: an estimator's parameters
 
 
 class Classifier:
@@ -30,6 +34,10 @@ class Classifier:
     n_iter_: NDArray[np.int32]
     history_: dict[str, NDArray[np.float64]]
     settings_: dict[str, Any]
+    certificate_: float
+    status_: str
+    status_name_: str
+    solver_: str
 
     def __sklearn_tags__(self) -> Any:
         """Say what the estimators take."""
@@ -38,43 +46,42 @@ class Classifier:
         tags.input_tags.allow_nan = self.missing != "error"
         return tags
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any, offset: ArrayLike | None = None) -> Any:
         """Most likely class of each row.
 
         Parameters
         ----------
         X : (n, d) array, table or CSR matrix, in the units of the training data
+        offset : (n, K) array, optional
+            Added to the logits, as in `fit`; of two classes (n,), that of the second. 0 by default.
 
         Returns
         -------
         (n,) array of the type of `classes_`
         """
-        rows_ = self._read(X, "predict")
-        codes = self._predicting(lambda model: model.predict(rows_), rows_)
+        codes = self._predicting("predict", X, offset)
         return rows.returned(self.classes_[codes], X)
 
-    def predict_proba(self, X: Any) -> Any:
+    def predict_proba(self, X: Any, offset: ArrayLike | None = None) -> Any:
         """Probability of each class for each row: (n, K), rows that sum to 1."""
-        return self._numbers(X, "predict_proba")
+        return rows.returned(self._predicting("predict_proba", X, offset), X)
 
-    def predict_log_proba(self, X: Any) -> Any:
+    def predict_log_proba(self, X: Any, offset: ArrayLike | None = None) -> Any:
         """Logarithm of `predict_proba`, (n, K), finite and right where that underflows or rounds to 1."""
-        return self._numbers(X, "predict_log_proba")
+        return rows.returned(self._predicting("predict_log_proba", X, offset), X)
 
-    def predict_topk(self, X: Any, k: int) -> tuple[Any, Any]:
+    def predict_topk(self, X: Any, k: int, offset: ArrayLike | None = None) -> tuple[Any, Any]:
         """Return the k most likely classes of each row and their probabilities, (n, k) each, the likeliest first.
 
         Nothing of the size of all classes times all rows is made.
         """
-        rows_ = self._read(X, "predict_topk")
-        codes, probs = self._predicting(lambda model: model.predict_topk(rows_, k), rows_)
+        codes, probs = self._predicting("predict_topk", X, offset, k)
         return rows.returned(self.classes_[codes], X), rows.returned(probs, X)
 
-    def decision_function(self, X: Any) -> Any:
+    def decision_function(self, X: Any, offset: ArrayLike | None = None) -> Any:
         """Logits: (n, K), or for two classes (n,), that of the second less that of the first."""
-        rows_ = self._read(X, "decision_function")
-        z = self._predicting(lambda model: model.logits(rows_), rows_)
-        return rows.returned(z[:, 1] if len(self.classes_) == 2 else z, X)
+        z = self._predicting("logits", X, offset, name="decision_function")
+        return rows.returned(z[:, 1] - z[:, 0] if len(self.classes_) == 2 else z, X)
 
     @property
     def model_(self) -> Model:
@@ -105,6 +112,9 @@ class Classifier:
     def from_model(cls, model: Model, **params: Any) -> Self:
         """Make a fitted estimator of a `Model`, such as one that was loaded from a file.
 
+        The penalty, the intercept, smoothing and tolerance are those of its fit, unless `params` say otherwise. How
+        near that came to the optimum is not among what a Model keeps: `certificate_` is inf, `status_name_` "UNKNOWN".
+
         Examples
         --------
         >>> import numpy as np
@@ -113,13 +123,21 @@ class Classifier:
         >>> SoftmaxRegression.from_model(model).predict([[3.0], [-2.0]])
         array(['up', 'down'], dtype='<U4')
         """
-        estimator = cls(**params)
+        asked = model.settings
+        kept = {name: asked[name] for name in KEPT if name in asked}
+        if "C" in kept:
+            kept["C"] = math.inf if kept["C"] is None else kept["C"]
+        estimator = cls(**{name: kept[name] for name in kept.keys() & set(cls._get_param_names())} | params)  # type: ignore[attr-defined]
         estimator._take(model, model.classes, np.float64)
         estimator.n_features_in_ = model.n_features
         if model.feature_names is not None:
             estimator.feature_names_in_ = np.array(model.feature_names, object)
         estimator.history_ = dict(model.history)
         estimator.n_iter_ = np.array([len(next(iter(model.history.values()), []))], np.int32)
+        estimator.certificate_, estimator.status_name_ = math.inf, "UNKNOWN"
+        estimator.status_ = "made of a Model, which keeps the settings and the history of its fit, not how it ended"
+        solver = asked.get("solver", "unknown")
+        estimator.solver_ = str(solver["name"] if isinstance(solver, Mapping) else solver)
         return estimator
 
     def _take(self, model: Model, classes: NDArray[Any], dtype: Any) -> None:
@@ -154,23 +172,20 @@ class Classifier:
             W, b = np.column_stack([np.zeros(len(W)), W[:, 0]]), np.append(0.0, b)
         return W, b
 
-    def _read(self, X: Any, method: str) -> Any:
+    def _predicting(self, method: str, X: Any, offset: ArrayLike | None, *args: Any, name: str | None = None) -> Any:
+        """What a `Model` with the codes for classes says of X; `name` is what the caller calls the method."""
         check_is_fitted(self)
-        check_same_namespace(X, self, attribute="coef_", method=method)
+        check_same_namespace(X, self, attribute="coef_", method=name or method)
         array = rows.read(self, X, reset=False)
         fill = getattr(self, "fill_", None)
-        return array if fill is None else rows.filled(array, rows.host(fill))
-
-    def _predicting(self, use: Any, array: Any) -> Any:
+        array = array if fill is None else rows.filled(array, rows.host(fill))
         W, b = self._columns()
+        if offset is not None:
+            offset = problem.offsets(offset, len(b))
         try:
-            return use(Model(W, b, np.arange(W.shape[1]), calibration=self.calibration_))
+            model = Model(W, b, np.arange(len(b)), calibration=self.calibration_)
+            return getattr(model, method)(array, *args, offset=offset)
         except DataError:
             if not rows.finite(array):
                 raise rows.explain(array, getattr(self, "feature_names_in_", None)) from None
             raise
-
-    def _numbers(self, X: Any, method: str) -> Any:
-        array = self._read(X, method)
-        found = self._predicting(lambda model: getattr(model, method)(array), array)
-        return rows.returned(found, X)

@@ -20,7 +20,7 @@ from softreg.estimator import labels, names, rows
 from softreg.model import AUTO, Model, Settings
 from softreg.solvers import SGD
 
-__all__ = ["dataset", "features", "parts", "rate", "seed", "settings", "start", "with_rate"]
+__all__ = ["dataset", "features", "offsets", "parts", "rate", "seed", "settings", "start", "with_rate"]
 
 MISSING = ("error", "mean", "zero")
 BLOCK_ROWS = 4096
@@ -125,7 +125,7 @@ def dataset(
         scale, shift = _units(estimator, X, w) if fixed is None else fixed
         fields = {"scale": scale, "shift": shift, "feature_names": _names(estimator), "weights": w}
         if offset is not None:
-            fields["offset"] = _offset(offset, len(made))
+            fields["offset"] = offsets(offset, len(made))
         return Dataset(X, target.codes, made, **fields) if Y is None else Dataset.from_targets(X, Y, made, **fields)
     except DataError:
         if not rows.finite(X):
@@ -146,8 +146,8 @@ def _class_weights(given: Any, target: labels.Labels, w: NDArray[np.float64] | N
     return found
 
 
-def _offset(offset: ArrayLike, K: int) -> NDArray[np.float64]:
-    """Offsets of each row and class; of two classes one column is that of the second."""
+def offsets(offset: ArrayLike, K: int) -> NDArray[np.float64]:
+    """Return offsets of each row and class; of two classes one column is that of the second."""
     array = np.asarray(rows.host(offset), float)
     if K == 2 and (array.ndim == 1 or array.shape[1:] == (1,)):
         return np.column_stack([np.zeros(len(array)), array.ravel()])
