@@ -510,6 +510,20 @@ def test_results_come_in_order_whoever_is_first() -> None:
     assert list(threads.in_order(slow_first, range(20), 4)) == list(range(20))
 
 
+def test_a_thread_does_what_is_within_its_work_by_itself() -> None:
+    """Were it to wait for others to do it, all might wait: of two that do so at once none goes on."""
+
+    def who(item: int) -> set[int]:
+        if item:
+            return set()
+        within = threads.in_order(lambda _: threading.get_ident(), range(8), 2)
+        return {threading.get_ident(), *within}
+
+    alone, _ = threads.in_order(who, range(2), 2)
+    assert len(alone) == 1
+    assert alone != {threading.get_ident()}
+
+
 def test_an_error_in_a_thread_is_the_callers() -> None:
     def fail(i: int) -> int:
         if i == 3:

@@ -51,6 +51,12 @@ def test_threads_make_no_difference_to_the_bits(n_threads: int) -> None:
     np.testing.assert_array_equal(SoftmaxRegressionCV(Cs=CS, n_threads=n_threads).fit(X, Y).scores_, one.scores_)
 
 
+def test_folds_that_are_scored_in_several_parts_come_to_an_end() -> None:
+    many = np.tile(X, (100, 1)) + np.random.default_rng(0).normal(size=(15_000, 4))
+    one, two = (SoftmaxRegressionCV(Cs=[0.01], cv=3, n_threads=n).fit(many, np.tile(Y, 100)) for n in (1, 2))
+    np.testing.assert_array_equal(two.scores_, one.scores_)
+
+
 def test_a_fold_is_fitted_to_its_rows_alone() -> None:
     folds = list(StratifiedKFold(3).split(X, Y))
     model = SoftmaxRegressionCV(Cs=CS, cv=folds, tol=1e-12).fit(X, Y)

@@ -38,9 +38,10 @@ def in_order(
 ) -> Iterator[B]:
     """Yield the function's results in the items' order; no more than n_threads + 1 of them are waiting at any time.
 
-    `over` is set once nobody wants any more, by which a long function can tell that it may end early.
+    `over` is set once nobody wants any more, by which a long function can tell that it may end early. A thread of ours
+    that calls this does all by itself: were it to wait for the others, they might all be waiting.
     """
-    n = len(items)
+    n = 1 if getattr(_here, "ours", False) else len(items)
     if n > 1:
         n = min(available_threads() if n_threads is None else n_threads, n)
     if n <= 1:
@@ -65,9 +66,16 @@ def in_order(
                 future.exception()
 
 
+_here = threading.local()  # what is known of the thread that asks
+
+
+def _mark() -> None:
+    _here.ours = True
+
+
 @functools.cache
 def _pool(n: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(n, thread_name_prefix="softreg")
+    return ThreadPoolExecutor(n, thread_name_prefix="softreg", initializer=_mark)
 
 
 if hasattr(os, "register_at_fork"):
