@@ -9,8 +9,10 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegressionCV
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import StratifiedKFold
 
 import softreg
@@ -65,6 +67,42 @@ def test_a_fold_is_fitted_to_its_rows_alone() -> None:
     np.testing.assert_allclose(model.coefs_paths_[1, 0, 1, :, :-1], alone.coef_, atol=1e-5)
     log_probs = alone.predict_log_proba(X[test])
     assert model.scores_[1, 0, 1] == pytest.approx(log_probs[np.arange(len(test)), Y[test]].mean(), abs=1e-6)
+
+
+UNITS = X * [1.0, 100.0, 0.01, 1.0]
+UNITS[:10] *= 1.5  # rows of one fold, whose units are others than those of the rest
+HOLED = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_array, np.asfortranarray])
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "neg_brier_score"])
+@pytest.mark.parametrize(
+    ("given", "params"),
+    [
+        (UNITS, {"standardize": True}),
+        (HOLED, {"missing": "mean"}),
+        (HOLED * [1.0, 100.0, 0.01, 1.0], {"missing": "mean", "standardize": True}),
+    ],
+    ids=["units", "gaps", "both"],
+)
+def test_a_fold_has_the_units_and_means_of_its_training_rows_alone(
+    given: Any, params: dict[str, Any], scoring: str, form: Any
+) -> None:
+    folds, w = list(StratifiedKFold(3).split(X, Y)), np.arange(1.0, 151.0)
+    kept = given.copy()
+    model = SoftmaxRegressionCV(Cs=CS, cv=folds, tol=1e-12, scoring=scoring, n_threads=2, **params)
+    model.fit(form(given), Y, w)
+    for k, (train, test) in enumerate(folds):
+        for j, C in enumerate(CS):
+            alone = SoftmaxRegression(C=C, tol=1e-12, **params).fit(given[train], Y[train], w[train])
+            np.testing.assert_allclose(model.coefs_paths_[k, 0, j, :, :-1], alone.coef_, rtol=1e-5, atol=1e-4)
+            probs = alone.predict_proba(given[test])
+            want = get_scorer(scoring)._score_func(Y[test], probs, sample_weight=w[test], labels=[0, 1, 2])
+            assert model.scores_[k, 0, j] == pytest.approx(-want, abs=1e-6)
+    every = SoftmaxRegression(C=model.C_, tol=1e-12, **params).fit(given, Y, w)
+    np.testing.assert_allclose(model.coef_, every.coef_, rtol=1e-6)
+    np.testing.assert_allclose(model.predict_proba(given), every.predict_proba(given), atol=1e-8)
+    np.testing.assert_array_equal(given, kept)
 
 
 def test_the_rule_of_one_standard_error_takes_the_strongest_penalty_that_is_as_good() -> None:

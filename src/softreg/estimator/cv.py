@@ -41,7 +41,7 @@ class SoftmaxRegressionCV(ClassifierMixin, SparseCoefMixin, Classifier, BaseEsti
     verbose : int
         Above 0, a line is written for each fit of a path.
     scale, shift, standardize, missing, label_smoothing
-        As in `SoftmaxRegression`.
+        As in `SoftmaxRegression`; means and deviations are those of a fold's training rows.
     batch_size, learning_rate, momentum
         As in `SoftmaxRegression`, for "sgd".
     n_threads : int, optional

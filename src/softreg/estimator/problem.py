@@ -20,7 +20,19 @@ from softreg.estimator import labels, names, rows
 from softreg.model import AUTO, Model, Settings
 from softreg.solvers import SGD
 
-__all__ = ["dataset", "features", "offsets", "parts", "rate", "seed", "settings", "start", "with_rate"]
+__all__ = [
+    "complete",
+    "dataset",
+    "features",
+    "of_fold",
+    "offsets",
+    "parts",
+    "rate",
+    "seed",
+    "settings",
+    "start",
+    "with_rate",
+]
 
 MISSING = ("error", "mean", "zero")
 BLOCK_ROWS = 4096
@@ -70,7 +82,11 @@ def seed(estimator: Any) -> int:
 
 def features(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return X as rows that the engine reads; what is missing is filled in where that is asked for."""
-    array = rows.read(estimator, X, reset=reset)
+    return complete(estimator, rows.read(estimator, X, reset=reset), reset=reset)
+
+
+def complete(estimator: Any, array: Any, *, reset: bool) -> Any:
+    """Return rows with what is missing filled in, where that is asked for."""
     if estimator.missing == "error":
         if reset and hasattr(estimator, "fill_"):
             del estimator.fill_
@@ -79,6 +95,22 @@ def features(estimator: Any, X: Any, *, reset: bool) -> Any:
         mean = estimator.missing == "mean"
         estimator.fill_ = rows.means(array) if mean else np.zeros(array.shape[1])
     return rows.filled(array, rows.host(estimator.fill_))
+
+
+def of_fold(estimator: Any, data: Dataset, given: Any, training: NDArray[np.int64]) -> Dataset:
+    """Return the data in the units, and with the means for what is missing, that these rows have by themselves.
+
+    Where something is missing, `given` is X as it came, and data.X a copy whose gaps are filled anew; else None.
+    """
+    within = np.zeros(data.n_rows)
+    within[training] = 1.0
+    if given is not None:
+        rows.fill(data.X, given, rows.means(given, within > 0))
+    w = within if data.weights is None else within * data.weights
+    if not estimator.standardize or not w.any():
+        return data  # without any weight, which the fit refuses
+    scale, shift = _units(estimator, data.X, w)
+    return replace(data, scale=scale, shift=shift)
 
 
 def dataset(

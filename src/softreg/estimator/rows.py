@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array, validate_data
 from softreg.arrays import as_host, as_numpy, dense, is_sparse, kind, non_finite
 from softreg.errors import DataError
 
-__all__ = ["explain", "filled", "finite", "host", "means", "read", "returned"]
+__all__ = ["explain", "fill", "filled", "finite", "host", "means", "read", "returned"]
 
 BLOCK_ROWS = 4096
 NAMED = 3  # columns and rows, in a message
@@ -116,12 +116,14 @@ def explain(X: Any, names: ArrayLike | None) -> DataError:
     return DataError(f"{what} {where} {count}; {remedy}")
 
 
-def means(X: Any) -> NDArray[np.float64]:
-    """Mean of each column over the rows that have it; 0 where none has."""
+def means(X: Any, some: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    """Mean of each column over the rows, or some of them, that have it; 0 where none has."""
     sums, counts = np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for start in range(0, X.shape[0], BLOCK_ROWS):
         block = _block(X, start)
         known = ~np.isnan(block)
+        if some is not None:
+            known &= some[start : start + BLOCK_ROWS, None]
         sums += np.where(known, block, 0.0).sum(axis=0)
         counts += known.sum(axis=0)
     return sums / np.maximum(counts, 1)
@@ -134,14 +136,19 @@ def filled(X: Any, values: NDArray[np.float64]) -> Any:
     if not isinstance(X, np.ndarray) and not is_sparse(X):
         raise DataError("X has values that are missing, on a device; fill them in there, or bring X to the host")
     copy = X.copy()
+    fill(copy, X, values)
+    return copy
+
+
+def fill(copy: Any, X: Any, values: NDArray[np.float64]) -> None:
+    """Put a column's value into the copy where X is nan."""
     if is_sparse(X):
-        gaps = np.flatnonzero(np.isnan(copy.data))
-        copy.data[gaps] = values[copy.indices[gaps]]
-        return copy
+        gaps = np.flatnonzero(np.isnan(X.data))
+        copy.data[gaps] = values[X.indices[gaps]]
+        return
     for start in range(0, X.shape[0], BLOCK_ROWS):
         rows, columns = np.nonzero(np.isnan(X[start : start + BLOCK_ROWS]))
         copy[start + rows, columns] = values[columns].astype(X.dtype)
-    return copy
 
 
 def finite(X: Any) -> bool:

@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_method_params
 from softreg.arrays import dtype_name
 from softreg.data import Dataset
 from softreg.errors import LabelError, SettingError, warn
-from softreg.estimator import increments, labels, path, problem, results, solves
+from softreg.estimator import increments, labels, path, problem, results, rows, solves
 from softreg.estimator.prediction import Classifier
 from softreg.estimator.regression import SoftmaxRegression
 from softreg.kernels import in_order
@@ -54,7 +54,8 @@ def run(
         raise LabelError(
             f"y has shape {target.targets.shape}; expected (n,) labels, by which folds are made and scored"
         )
-    array = problem.features(estimator, X, reset=True)
+    given = rows.read(estimator, X, reset=True)
+    array = problem.complete(estimator, given, reset=True)
     data = problem.dataset(estimator, array, target, sample_weight)
     settings = [problem.with_rate(estimator, each, data) for each in settings]
     named = target.classes[target.codes]
@@ -63,13 +64,16 @@ def run(
     scorer = _scorer(estimator, data, array, target, sample_weight, routed.scorer.score)
     tasks = [(each, np.asarray(train), np.asarray(test)) for train, test in folds for each in settings]
     threads = estimator.n_threads or available_threads()
-    outer = threads if len(tasks) >= threads and _by_engine(estimator) else 1  # a caller's scorer may mind threads
+    gaps = given if array is not given and estimator.missing == "mean" else None
+    # A caller's scorer may mind threads; and gaps are filled in place, for one fold after the other.
+    together = _by_engine(estimator) and gaps is None
+    outer = threads if len(tasks) >= threads and together else 1
 
     over = threading.Event()
 
     def walk(task: tuple[Settings, NDArray[np.int64], NDArray[np.int64]]) -> list[path.Entry]:
         return path.walk(
-            data,
+            problem.of_fold(estimator, data, gaps, task[1]),
             task[0],
             Cs,
             task[1],
@@ -87,6 +91,8 @@ def run(
         if estimator.verbose:
             results.write(len(entries), len(ratios), Cs, ratios, found)
         entries.append(found)
+    if gaps is not None:
+        rows.fill(array, gaps, rows.host(estimator.fill_))
     results.table(estimator, entries, Cs, ratios, len(folds))
     dtype = np.float32 if dtype_name(array.dtype) == "float32" else np.float64
     if estimator.refit:
