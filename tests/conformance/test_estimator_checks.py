@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from softreg import SoftmaxRegression, SoftmaxRegressionCV
@@ -20,7 +21,7 @@ ESTIMATORS = [
     SoftmaxRegression(solver="newton-cg"),
     SoftmaxRegression(solver="proximal"),
     SoftmaxRegression(l1_ratio=0.5),
-    SoftmaxRegression(l1_ratio=1.0),
+    SoftmaxRegression(l1_ratio=1.0, tol=1e-10),  # weights and repetitions are compared to 7 digits
     SoftmaxRegression(C=math.inf),
     SoftmaxRegression(standardize=True),
     SoftmaxRegression(fit_intercept=False),
@@ -35,11 +36,8 @@ OTHER_HARDWARE = ("cupy", "dpnp", "cuda", "xpu", "mps")  # which cannot be had e
 EXPECTED = {
     ("solver='sgd'", "check_sample_weight_equivalence_on_dense_data"): "a batch of rows is not a batch of weights",
     ("solver='sgd'", "check_sample_weight_equivalence_on_sparse_data"): "a batch of rows is not a batch of weights",
-    ("l1_ratio=1.0", "check_sample_weight_equivalence_on_sparse_data"): "rounding ends an inexact step sooner: 9e-7",
-    ("C=inf", "check_classifiers_train"): "a log-probability of -3e-9 is told from 0, as log(p) of a float32 p is not",
-    ("RegressionCV", "check_classifiers_train"): "the same, at the C that is chosen",
-    ("fit_intercept=False", "check_class_weight_classifiers"): "asks for an intercept; LogisticRegression fails it too",
 }
+INTERCEPT = "check_class_weight_classifiers"  # wants 87 % of rows on one side of planes through 0: see below
 
 
 def expected(estimator: Any, check: str) -> str | None:
@@ -51,6 +49,8 @@ def checks() -> list[Any]:
     for estimator in ESTIMATORS:
         for number, (one, check) in enumerate(estimator_checks_generator(estimator)):
             name = getattr(check, "func", check).__name__
+            if name == INTERCEPT and not one.fit_intercept:
+                continue
             found.append(pytest.param(one, check, id=f"{estimator!r}-{name}-{number}"))
     return found
 
@@ -69,3 +69,15 @@ def test_scikit_learns_checks(estimator: Any, check: Callable[[Any], None]) -> N
         if type(skipped).__name__ != "SkipTest" or not any(word in str(skipped).lower() for word in OTHER_HARDWARE):
             raise
         pytest.skip(str(skipped))
+    else:
+        assert why is None, "expected to fail, and does not"
+
+
+@pytest.mark.parametrize("make", [SoftmaxRegression, LogisticRegression])
+def test_the_check_that_asks_for_an_intercept_is_one_that_no_fit_without_one_could_pass(make: Any) -> None:
+    (check,) = (
+        check for _, check in estimator_checks_generator(make()) if getattr(check, "func", check).__name__ == INTERCEPT
+    )
+    check(make())
+    with pytest.raises(AssertionError):
+        check(make(fit_intercept=False))

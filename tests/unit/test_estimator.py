@@ -452,6 +452,17 @@ def test_log_probabilities_are_finite_where_probabilities_are_not() -> None:
     np.testing.assert_allclose(model.predict_log_proba([[1.0]]), [[0, -800, -400]], atol=1e-150)
 
 
+def test_no_probability_of_float32_is_1_that_is_less() -> None:
+    model = SoftmaxRegression.from_model(Model(np.array([[1.0, 0.0, -1.0]]), np.zeros(3), np.arange(3)))
+    rows = np.array([[1.0], [18.0], [20.0], [30.0], [45.0]])
+    wide, narrow = model.predict_proba(rows), model.predict_proba(rows.astype(np.float32))
+    assert narrow.dtype == np.float32
+    np.testing.assert_array_equal(narrow == 1, wide == 1)
+    assert (wide[:, 0] == 1).tolist() == [False] * 4 + [True]
+    np.testing.assert_allclose(narrow, wide, rtol=0, atol=1.2e-7)
+    np.testing.assert_array_equal(model.predict_topk(rows.astype(np.float32), 1)[1], narrow[:, :1])
+
+
 def test_the_likeliest_classes_come_first() -> None:
     model = SoftmaxRegression().fit(X, NAMES[Y])
     classes, probs = model.predict_topk(X, 2)

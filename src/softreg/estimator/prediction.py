@@ -64,7 +64,7 @@ class Classifier:
 
     def predict_proba(self, X: Any, offset: ArrayLike | None = None) -> Any:
         """Probability of each class for each row: (n, K), rows that sum to 1."""
-        return rows.returned(self._predicting("predict_proba", X, offset), X)
+        return rows.probabilities(self._predicting("predict_proba", X, offset), X)
 
     def predict_log_proba(self, X: Any, offset: ArrayLike | None = None) -> Any:
         """Logarithm of `predict_proba`, (n, K), finite and right where that underflows or rounds to 1."""
@@ -76,7 +76,7 @@ class Classifier:
         Nothing of the size of all classes times all rows is made.
         """
         codes, probs = self._predicting("predict_topk", X, offset, k)
-        return rows.returned(self.classes_[codes], X), rows.returned(probs, X)
+        return rows.returned(self.classes_[codes], X), rows.probabilities(probs, X)
 
     def decision_function(self, X: Any, offset: ArrayLike | None = None) -> Any:
         """Logits: (n, K), or for two classes (n,), that of the second less that of the first."""

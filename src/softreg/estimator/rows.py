@@ -13,9 +13,10 @@ from sklearn.utils.validation import check_array, validate_data
 from softreg.arrays import as_host, as_numpy, dense, is_sparse, kind, non_finite
 from softreg.errors import DataError
 
-__all__ = ["explain", "fill", "filled", "finite", "host", "means", "read", "returned"]
+__all__ = ["explain", "fill", "filled", "finite", "host", "means", "probabilities", "read", "returned"]
 
 BLOCK_ROWS = 4096
+BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
 NAMED = 3  # columns and rows, in a message
 
 
@@ -64,12 +65,28 @@ def host(values: Any) -> Any:
 
 def returned(result: NDArray[Any], X: Any) -> Any:
     """Return numbers as an array of X's namespace, on its device, and float32 where X is; text stays in NumPy."""
-    if result.dtype == np.float64 and str(getattr(X, "dtype", "")).endswith("float32"):
+    if result.dtype == np.float64 and _narrow(X):
         result = result.astype(np.float32)
     if isinstance(X, np.ndarray) or not array_api_compat.is_array_api_obj(X) or result.dtype.kind not in "biuf":
         return result
     xp = array_api_compat.array_namespace(X)
     return xp.asarray(result, device=array_api_compat.device(X))
+
+
+def probabilities(probs: NDArray[np.float64], X: Any) -> Any:
+    """Return probabilities as `returned` does; of float32, only what is 1 in float64 is 1.
+
+    What is less becomes the last number below: so there is a logarithm of it, and of what is left to 1.
+    """
+    if _narrow(X):
+        narrowed = probs.astype(np.float32)
+        narrowed[(narrowed == 1) & (probs < 1)] = BELOW_ONE
+        return returned(narrowed, X)
+    return returned(probs, X)
+
+
+def _narrow(X: Any) -> bool:
+    return str(getattr(X, "dtype", "")).endswith("float32")
 
 
 def _numbers(table: nw.DataFrame[Any]) -> NDArray[Any]:
