@@ -62,7 +62,7 @@ def test_a_hundredth_of_a_standard_error_is_not_worth_a_warning() -> None:
 def test_other_rows_than_the_fits_are_refused(what: Any) -> None:
     X, y, _, model = fitted(1)
     with pytest.raises(
-        NotAtOptimumError, match="either these are not the rows, weights and labels of the fit"
+        NotAtOptimumError, match="either these are not the rows, labels, weights and offsets of the fit"
     ) as error:
         what(model, X[::-1], y)
     assert error.value.distance > 1

@@ -154,7 +154,8 @@ class Dataset:
         """
         labels = _plain(labels)
         if labels.dtype.kind not in "biuU":
-            raise LabelError(f"labels have dtype {labels.dtype}; expected strings, integers or booleans")
+            remedy = "; labels.astype(int) makes integers of whole numbers" if labels.dtype.kind == "f" else ""
+            raise LabelError(f"labels have dtype {labels.dtype}; expected strings, integers or booleans{remedy}")
         if labels.ndim != 1:
             raise ShapeError("labels", labels.shape, "(n,): one for each row of X")
         if "classes" not in fields:

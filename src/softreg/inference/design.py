@@ -1,6 +1,6 @@
 """The rows of a fitted model as inference sees them: centred columns of unit deviation, a block at a time.
 
-    z = (scale · X + shift) W + b = x V,      x = (1, (scale · X + shift − centre) / unit)
+    z = (scale · X + shift) W + b + offset = x V + offset,      x = (1, (scale · X + shift − centre) / unit)
 
     x (n, p)   V (p, K), with V[:, base] = 0   p = d + 1, or d without an intercept
 
@@ -19,12 +19,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from softreg.arrays import admitted, dense
+from softreg.arrays import dense
 from softreg.data import Dataset
-from softreg.errors import InferenceError, SettingError, ShapeError, SingularInformationError
+from softreg.errors import InferenceError, SingularInformationError
+from softreg.inference.observed import fitted, observed
 from softreg.model import Model
 
-__all__ = ["Block", "Design", "design", "fitted", "table_names"]
+__all__ = ["Block", "Design", "design", "table_names"]
 
 BLOCK_CELLS = 1 << 21  # numbers made of a block's rows, at once
 MAX_BYTES = 2 << 30
@@ -36,11 +37,12 @@ Vector = NDArray[np.float64]
 
 
 class Block(NamedTuple):
-    """Some rows: x (m, p), codes (m,) and weights (m,)."""
+    """Some rows: x (m, p), what their probabilities should be (m, K), weights (m,), and offsets (m, K) or 0."""
 
     x: Vector
-    y: NDArray[np.int32]
+    targets: Vector
     w: Vector
+    offset: Vector | float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +115,8 @@ class Design:
         for rows in _spans(data, columns):
             w = np.ones(rows.stop - rows.start) if data.weights is None else data.weights[rows]
             has = w > 0
-            yield Block(self.standardised(dense(data.X, rows)[has]), data.y[rows][has], w[has])
+            offset = 0.0 if data.offset is None else data.offset[rows][has].astype(float)
+            yield Block(self.standardised(dense(data.X, rows)[has]), data.probabilities(rows)[has], w[has], offset)
 
     def check_rank(self) -> None:
         """Raise SingularInformationError where columns are constant or linearly dependent, and no penalty chooses."""
@@ -139,15 +142,14 @@ class Design:
             )
 
 
-def fitted(model: Any) -> Model:
-    """Return the Model itself, or that of an estimator."""
-    found = getattr(model, "model_", model)
-    if not isinstance(found, Model):
-        raise SettingError("model", model, "a Model, or an estimator that has been fitted and holds one as model_")
-    return found
-
-
-def design(model: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, max_bytes: int) -> Design:
+def design(
+    model: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    offset: ArrayLike | None,
+    max_bytes: int,
+) -> Design:
     """Check that these rows are such as the model was fitted on, and look at their columns: two passes.
 
     Raises
@@ -159,15 +161,9 @@ def design(model: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | No
     InferenceError
         Where the penalty is L1, there is no weight, or the information matrix would not fit into `max_bytes`.
     """
-    model = fitted(model)
+    data, model = observed(model, X, y, sample_weight, offset), fitted(model)
     penalty = _penalty(model)
     columns = getattr(X, "columns", None)
-    weights = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
-    fields = {"classes": model.classes, "scale": model.scale, "shift": model.shift, "weights": weights}
-    rows = admitted(X)
-    if rows.ndim not in (2, 3) or math.prod(rows.shape[1:]) != model.n_features:
-        raise ShapeError("X", rows.shape, f"(rows, {model.n_features}): the model has {model.n_features} features")
-    data = Dataset.from_labels(rows, y, **fields)
     intercept = bool(model.settings.get("fit_intercept", True)) or bool(np.ptp(model.b))
     wanted = MATRICES * 8 * ((data.n_features + intercept) * data.n_classes) ** 2
     if wanted > max_bytes:
@@ -176,7 +172,7 @@ def design(model: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | No
             f"{wanted / 2**30:.3g} GiB, above the limit of {max_bytes / 2**30:.3g}: take fewer columns, or give "
             f"max_bytes={wanted} where there is that memory"
         )
-    counts = np.bincount(data.y, data.weights, minlength=data.n_classes).astype(float)
+    counts = _counts(data)
     if not counts.sum() > 0:
         raise InferenceError("there is no row with a weight above 0: there is nothing to learn from")
     centre, unit, correlations = _columns(data, intercept=intercept)
@@ -203,6 +199,17 @@ def _penalty(model: Model) -> float:
             "0: what chose them has no standard error that a Hessian could give; fit with l1_ratio=0, or bootstrap"
         )
     return float((2 if model.n_classes == 2 else 1) / C)  # of two classes ‖W‖² is half of the one row's
+
+
+def _counts(data: Dataset) -> Vector:
+    """Weight of each class."""
+    if data.targets is None:
+        return np.bincount(data.y, data.weights, minlength=data.n_classes).astype(float)
+    total = np.zeros(data.n_classes)
+    for span in _spans(data, data.n_classes):
+        Y = data.probabilities(span)
+        total += Y.sum(axis=0) if data.weights is None else data.weights[span] @ Y
+    return total
 
 
 def _columns(data: Dataset, *, intercept: bool) -> tuple[Vector, Vector, Vector]:

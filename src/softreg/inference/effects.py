@@ -102,6 +102,7 @@ def marginal_effects(
     y: ArrayLike,
     *,
     sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
     at: str | ArrayLike = "overall",
     columns: Sequence[str | int] | None = None,
     discrete: bool = False,
@@ -112,10 +113,11 @@ def marginal_effects(
 
     Parameters
     ----------
-    model, X, y, sample_weight, max_bytes
+    model, X, y, sample_weight, offset, max_bytes
         As for `summary`: the model, and the rows that it was fitted on.
     at : {"overall", "mean", "zero"} or (d,) array
-        The weighted average over the rows; or at their weighted mean, where all columns are 0, or at this row.
+        The weighted average over the rows; or at their weighted mean (of offsets too), where all columns are 0, or at
+        this row, both without an offset.
     columns : sequence of names or places, optional
         All by default.
     discrete : bool
@@ -148,14 +150,14 @@ def marginal_effects(
         raise SettingError("level", level, "a number between 0 and 1")
     if isinstance(at, str) and at not in PLACES:
         raise SettingError("at", at, f"one of {', '.join(map(repr, PLACES))}, or a row of X")
-    rows = design(model, X, y, sample_weight, max_bytes)
+    rows = design(model, X, y, sample_weight, offset, max_bytes)
     which = _which(rows, columns)
     covariance = at_optimum(rows).covariance
     steps = [discrete and _is_binary(rows, j) for j in which]
     sums = [_Change(rows, j) if step else _Slope(rows, j) for j, step in zip(which, steps, strict=True)]
     with one_blas_thread():
         for block in _place(rows, at):
-            probs, _ = probabilities(block.x @ rows.V)
+            probs, _ = probabilities(block.x @ rows.V + block.offset)
             products = _products(probs, block.x)
             for one in sums:
                 one.add(block, probs, products)
@@ -193,7 +195,7 @@ class _Slope(_Sums):
         self.unit = float(np.broadcast_to(rows.data.scale, rows.data.n_features)[j] / rows.unit[j])
 
     def add(self, block: Block, probs: Array, products: Array) -> None:
-        x, _, w = block
+        x, w = block.x, block.w
         slopes = self.rows.V[self.term]
         deviation = slopes - (probs @ slopes)[:, None]
         weighted = w[:, None] * probs
@@ -214,7 +216,7 @@ class _Change(_Sums):
         for sign, value in ((1.0, scale + shift), (-1.0, shift)):
             x = block.x.copy()
             x[:, self.term] = (value - self.rows.centre[self.j]) / self.rows.unit[self.j]
-            p, _ = probabilities(x @ self.rows.V)
+            p, _ = probabilities(x @ self.rows.V + block.offset)
             weighted = sign * block.w[:, None] * p
             self.jacobian -= (weighted.T @ _products(p, x)).reshape(self.jacobian.shape)
             self.jacobian[every, every] += weighted.T @ x
@@ -232,18 +234,19 @@ def _place(rows: Design, at: str | ArrayLike) -> Any:
     if isinstance(at, str) and at == "overall":
         return rows.blocks(rows.n_terms * rows.data.n_classes)
     if isinstance(at, str) and at == "mean":
-        total = np.zeros(rows.n_terms)
-        for x, _, w in rows.blocks(rows.n_terms):
-            total += w @ x
-        x = total[None] / rows.weight
+        total, offset = np.zeros(rows.n_terms), np.zeros((1, rows.data.n_classes))
+        for block in rows.blocks(rows.n_terms):
+            total += block.w @ block.x
+            offset += block.w @ np.broadcast_to(block.offset, block.targets.shape)
+        x, offset = total[None] / rows.weight, offset / rows.weight
     else:
         row = np.zeros(d) if isinstance(at, str) else np.asarray(at, dtype=float)
         if row.shape != (d,):
             raise ShapeError("at", row.shape, f"({d},): a value for each column")
         if not np.isfinite(row).all():
             raise DataError("at has nan or infinite values; expected finite numbers")
-        x = rows.standardised(row[None])
-    return [Block(x, np.zeros(1, np.int32), np.ones(1))]
+        x, offset = rows.standardised(row[None]), np.zeros((1, rows.data.n_classes))
+    return [Block(x, np.zeros_like(offset), np.ones(1), offset)]
 
 
 def _which(rows: Design, columns: Sequence[str | int] | None) -> list[int]:

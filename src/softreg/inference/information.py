@@ -1,11 +1,11 @@
 """What one pass over the rows tells: log-likelihood, score and information, with the penalty's part.
 
-    F(V) = Σ_i w_i [logsumexp(x_i V) − x_i V[y_i]] + κ/2 ‖W − mean over the classes‖²
+    F(V) = Σ_i w_i [logsumexp(z_i) − ⟨T_i, z_i⟩] + κ/2 ‖W − mean over the classes‖²,   z = x V + offset
 
-    ∂F/∂V_k = Σ_i w_i (p_ik − [y_i = k]) x_i + κ …
+    ∂F/∂V_k = Σ_i w_i (p_ik − T_ik) x_i + κ …
     ∂²F/∂V_k ∂V_l = Σ_i w_i p_ik ([k = l] − p_il) x_i x_iᵀ + κ …
 
-for the classes k, l other than the base. Flat, the order is class by class, (k, term).
+T is onehot(y) for labels; k, l are the classes other than the base. Flat, the order is class by class, (k, term).
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from softreg.errors import SingularInformationError
 from softreg.inference.design import Design
 from softreg.kernels import one_blas_thread
 
-__all__ = ["Moments", "inverse", "moments", "probabilities"]
+__all__ = ["Moments", "inverse", "moments", "null_log_likelihood", "probabilities"]
 
 # A parameter's variance beside the others, over its variance alone: above that, its digits are rounding's.
 INFLATED = 1e12
+NULL_STEPS, NULL_SHORTEST = 50, 1e-10
 
 Vector = NDArray[np.float64]
 
@@ -58,24 +59,23 @@ def moments(design: Design, V: Vector, *, information: bool = True, meat: bool =
     H, S = (np.zeros((D, D) if asked else (0, 0)) for asked in (information, meat))
     diagonal = np.zeros((len(free), p, p))
     with one_blas_thread():
-        for x, y, w in design.blocks(p * K):
-            z = x @ V
+        for x, T, w, offset in design.blocks(p * K):
+            z = x @ V + offset
             probs, lse = probabilities(z)
-            rows = np.arange(len(y))
+            others = _others(probs)
             longest = max(longest, math.sqrt(np.einsum("ij,ij->i", x, x).max(initial=0.0)))
-            losses.append(float(w @ (lse - z[rows, y])))
-            residuals = probs.copy()
-            residuals[rows, y] = -_others(probs)[rows, y]
+            losses.append(float(w @ (lse - (T * z).sum(axis=1))))
+            residuals = np.where(T > 0.5, (1 - T) - others, probs - T)  # to the last digits where both are nearly 1
             gradient += ((w[:, None] * residuals[:, free]).T @ x).ravel()
             if information:
                 root = np.sqrt(w)[:, None] * probs[:, free]
-                A = (root[:, :, None] * x[:, None, :]).reshape(len(y), D)
+                A = (root[:, :, None] * x[:, None, :]).reshape(len(w), D)
                 H -= A.T @ A
-                spread = w[:, None] * probs[:, free] * _others(probs)[:, free]
+                spread = w[:, None] * probs[:, free] * others[:, free]
                 for k in range(len(free)):
                     diagonal[k] += x.T @ (x * spread[:, [k]])
             if meat:
-                A = ((w[:, None] * residuals[:, free])[:, :, None] * x[:, None, :]).reshape(len(y), D)
+                A = ((w[:, None] * residuals[:, free])[:, :, None] * x[:, None, :]).reshape(len(w), D)
                 S += A.T @ A
     if information:  # p (1 − p) without the cancellation that p − p² would have
         blocks = H.reshape(len(free), p, len(free), p)
@@ -90,6 +90,36 @@ def moments(design: Design, V: Vector, *, information: bool = True, meat: bool =
         for j in range(p):
             blocks[:, j, :, j] += curvature[j]
     return Moments(log_likelihood, value - log_likelihood, gradient + slope, H, penalised, S, longest)
+
+
+def null_log_likelihood(design: Design) -> float:
+    """Return Σ w ⟨T, log p⟩ of the best intercepts alone; beside offsets, where there are any."""
+    share = design.counts
+    has = share > 0
+    b = np.log(share[has] / design.weight)
+    if design.data.offset is None:
+        return float(share[has] @ b)
+
+    def sums(b: Vector) -> tuple[float, Vector, Vector]:
+        value, p_sum, H = -float(share[has] @ b), np.zeros(len(b)), np.zeros((len(b), len(b)))
+        for _, T, w, offset in design.blocks(len(share)):
+            z = np.asarray(offset)[:, has]
+            probs, lse = probabilities(z + b)
+            value += float(w @ (lse - (T[:, has] * z).sum(axis=1)))
+            p_sum += w @ probs
+            H -= probs.T @ (w[:, None] * probs)
+        return value, p_sum - share[has], H + np.diag(p_sum)
+
+    value, gradient, H = sums(b)
+    for _ in range(NULL_STEPS):
+        step = np.linalg.lstsq(H, gradient, rcond=None)[0]  # flat along a shift of all classes
+        t = 1.0
+        while t > NULL_SHORTEST and not (new := sums(b - t * step))[0] <= value - 1e-4 * t * float(step @ gradient):
+            t /= 2
+        if not t > NULL_SHORTEST:  # what is left is rounding
+            break
+        b, (value, gradient, H) = b - t * step, new
+    return -value
 
 
 def _others(probs: Vector) -> Vector:

@@ -83,7 +83,7 @@ def at_optimum(rows: Design, *, meat: bool = False) -> Optimum:
         raise NotAtOptimumError(
             distance,
             f"the coefficients are {distance:.3g} standard errors from those that fit these rows best: either these "
-            f"are not the rows, weights and labels of the fit, or it ended early: {REMEDY}",
+            f"are not the rows, labels, weights and offsets of the fit, or it ended early: {REMEDY}",
         )
     if distance > NEAR:
         warn(
@@ -94,7 +94,13 @@ def at_optimum(rows: Design, *, meat: bool = False) -> Optimum:
 
 
 def polish(
-    model: Any, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None, max_bytes: int = MAX_BYTES
+    model: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+    max_bytes: int = MAX_BYTES,
 ) -> Model:
     """Go on from a model to the optimum of these rows by Newton's method in float64, to the last digits.
 
@@ -102,7 +108,7 @@ def polish(
     ----------
     model : Model, or an estimator that holds one as `model_`
         Its penalty is kept.
-    X, y, sample_weight
+    X, y, sample_weight, offset
         The rows that it was fitted on.
     max_bytes : int
         Memory that the information matrix may take.
@@ -128,7 +134,7 @@ def polish(
     >>> polish(model, X, y).W.round(6)
     array([[-0.545213,  0.545213]])
     """
-    rows = design(model, X, y, sample_weight, max_bytes)
+    rows = design(model, X, y, sample_weight, offset, max_bytes)
     _check(rows)
     V = rows.V
     start, nothing = (moments(rows, at, information=False).value for at in (V, 0 * V))

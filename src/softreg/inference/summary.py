@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from softreg.errors import SettingError
 from softreg.inference.design import MAX_BYTES, Design, design
+from softreg.inference.information import null_log_likelihood
 from softreg.inference.layout import Layout, figures, p_figure, plain
 from softreg.inference.optimum import at_optimum
 from softreg.inference.report import contrast, report
@@ -47,7 +48,7 @@ class Summary(Wald):
     level: float  # of the confidence intervals
     covariance_type: str
     log_likelihood: float  # Σ w log p(y), without the penalty
-    null_log_likelihood: float  # of the intercepts alone, without a penalty
+    null_log_likelihood: float  # of the intercepts alone (and offsets), without a penalty
     n_rows: int  # with a weight above 0
     weight: float  # Σw
     n_parameters: int
@@ -56,7 +57,7 @@ class Summary(Wald):
     intercept: bool
     distance: float  # of the coefficients from those that fit best, in standard errors
     all_classes: NDArray[Any]
-    outcome: str  # what labels and weights these were: equal ones have equal texts
+    outcome: str  # what labels, weights and offsets these were: equal ones have equal texts
 
     @property
     def estimates(self) -> Array:
@@ -155,6 +156,7 @@ def summary(
     y: ArrayLike,
     *,
     sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
     contrasts: str = "base",
     base: Any = None,
     covariance: str = "observed",
@@ -171,12 +173,15 @@ def summary(
     Parameters
     ----------
     model : Model, or an estimator that holds one as `model_`
+        Of an estimator the weights of classes are taken too, as they were in its fit.
     X : (n, d) array of numbers
         The rows that the model was fitted on.
-    y : (n,) array
-        Their labels.
+    y : (n,) array of labels, or (n, K) array of class probabilities or counts
+        As they were in the fit. A row of counts is as many rows with one label each.
     sample_weight : (n,) array, optional
         Those of the fit. A row of weight 2 counts as two rows in the information, the log-likelihood and BIC.
+    offset : (n, K) array, optional
+        Those of the fit; of two classes (n,), that of the second. The null model has them too.
     contrasts : {"base", "sum"}
         Coefficients θ_k − θ_base of the other classes, or θ_k − mean over the classes of all (they sum to 0).
     base : label, optional
@@ -231,7 +236,7 @@ def summary(
         raise SettingError("covariance", covariance, f"one of {', '.join(map(repr, COVARIANCES))}")
     if not 0 < level < 1:
         raise SettingError("level", level, "a number between 0 and 1")
-    rows = design(model, X, y, sample_weight, max_bytes)
+    rows = design(model, X, y, sample_weight, offset, max_bytes)
     matrix, shown, against = contrast(rows, contrasts, base)
     found = at_optimum(rows, meat=covariance == "sandwich")
     moments, C = found.moments, found.covariance
@@ -241,7 +246,6 @@ def summary(
     if covariance == "sandwich":
         C = C @ moments.meat @ C
     coefficients, C, terms = report(rows, matrix, rows.V, C)
-    share = rows.counts[rows.counts > 0]
     return Summary(
         coefficients=coefficients,
         standard_errors=np.sqrt(np.diagonal(C)).reshape(coefficients.shape),
@@ -252,7 +256,7 @@ def summary(
         level=level,
         covariance_type=covariance,
         log_likelihood=moments.log_likelihood,
-        null_log_likelihood=float(share @ np.log(share / rows.weight)),
+        null_log_likelihood=null_log_likelihood(rows),
         n_rows=rows.n_rows,
         weight=rows.weight,
         n_parameters=len(rows.free) * rows.n_terms,
@@ -266,8 +270,11 @@ def summary(
 
 
 def _outcome(rows: Design) -> str:
-    """Return a digest of labels and weights, by which results on the same rows are known."""
-    digest = hashlib.sha256(rows.data.y.tobytes())
-    if rows.data.weights is not None and np.ptp(rows.data.weights):
-        digest.update(rows.data.weights.tobytes())
+    """Return a digest of labels, weights and offsets, by which results on the same rows are known."""
+    data = rows.data
+    digest = hashlib.sha256(data.y.tobytes())
+    if data.weights is not None and np.ptp(data.weights):
+        digest.update(data.weights.tobytes())
+    for more in (data.targets, data.offset):
+        digest.update(b"" if more is None else b";" + more.tobytes())
     return digest.hexdigest()
