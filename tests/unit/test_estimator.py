@@ -302,6 +302,18 @@ def test_too_few_steps_are_a_warning_with_the_gap() -> None:
     assert model.status_name_ == "MAX_STEPS"
 
 
+def test_minibatches_on_columns_of_unlike_units_are_told_what_makes_them_quick() -> None:
+    units = X * [1.0, 100.0, 0.01, 1.0]
+    with pytest.warns(ConvergenceWarning, match="sgd failed to converge.*unlike units.*standardize=True brings"):
+        slow = SoftmaxRegression(solver="sgd", max_iter=30, tol=1e-6).fit(units, Y)
+    quick = SoftmaxRegression(solver="sgd", max_iter=30, tol=1e-6, standardize=True)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        quick.fit(units, Y)
+    assert not any("unlike units" in str(one.message) for one in told)
+    assert slow.history_["loss"][-1] > 2 * quick.history_["loss"][-1]
+
+
 def test_separated_classes_without_a_penalty_are_a_warning_that_names_them() -> None:
     with pytest.warns(ConvergenceWarning, match="separated, False from True"):
         assert SoftmaxRegression(C=math.inf).fit(X, Y > 0).status_name_ == "SEPARABLE"

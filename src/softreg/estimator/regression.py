@@ -64,6 +64,8 @@ class SoftmaxRegression(CallbackSupportMixin, ClassifierMixin, SparseCoefMixin, 
         Rows of a minibatch, for "sgd" and partial_fit.
     learning_rate : float or "auto"
         Factor of the gradient in their steps; "auto" takes it from the largest curvature of the first block of rows.
+        One factor is for all columns: where they have unlike units, or are far from 0, standardize=True is what makes
+        the steps quick.
     momentum : float
         Share of each of their steps that goes into the next.
     early_stopping : bool

@@ -101,7 +101,7 @@ def run(
         n_iter = estimator.n_iter_
         model, solution = fit(data, replace(settings[i], C=estimator.C_), n_threads=estimator.n_threads)
         solves.store(estimator, model, solution, settings[i], target.classes, dtype, X)
-        solves.warn(estimator, solution)
+        solves.warn(estimator, solution, settings[i])
         estimator.n_iter_ = n_iter
     else:
         best = [max(fold, key=_known_score) for fold in _by_fold(entries, Cs, ratios)]

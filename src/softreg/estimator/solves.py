@@ -14,7 +14,7 @@ from softreg.errors import FitInterrupted
 from softreg.estimator import increments, labels, monitors, problem, rows
 from softreg.estimator.prediction import Classifier
 from softreg.model import Model, Settings, fit
-from softreg.solvers import Solution, Status
+from softreg.solvers import SGD, Solution, Status
 
 __all__ = ["run", "store", "warn"]
 
@@ -53,7 +53,7 @@ def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None, offset:
     increments.forget(estimator, data)
     if tasks is not None:
         tasks.close()
-    warn(estimator, solution)
+    warn(estimator, solution, settings)
 
 
 def store(
@@ -78,7 +78,7 @@ def _made(model: Model, classes: NDArray[Any], dtype: Any, X: Any) -> dict[str, 
     return {name: getattr(made, name) for name in names}
 
 
-def warn(estimator: Any, solution: Solution) -> None:
+def warn(estimator: Any, solution: Solution, settings: Settings) -> None:
     """Warn where the fit did not come as near to the optimum as was asked for."""
     if solution.status not in DOUBTFUL or not np.isfinite(estimator.tol):
         return
@@ -91,4 +91,6 @@ def warn(estimator: Any, solution: Solution) -> None:
             " The max_iter was reached which means the coef_ did not converge to the tol."
             " Increase the number of iterations."
         )
+        if isinstance(settings.solver, SGD) and not estimator.standardize:
+            why += " Steps are slow on columns of unlike units, or far from 0: standardize=True brings them to one."
     errors.warn(why, ConvergenceWarning)
