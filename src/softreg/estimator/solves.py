@@ -74,7 +74,7 @@ def _made(model: Model, classes: NDArray[Any], dtype: Any, X: Any) -> dict[str, 
     made = Classifier()
     made._take(model, classes, dtype)
     made._lend(X, "coef_", "intercept_", "scale_", "shift_")
-    names = ("coef_", "intercept_", "classes_", "scale_", "shift_", "settings_")
+    names = ("coef_", "intercept_", "classes_", "scale_", "shift_", "settings_", "calibration_", "conformal_")
     return {name: getattr(made, name) for name in names}
 
 
