@@ -316,6 +316,7 @@ def test_a_fit_that_runs_into_infinity_exits_1_and_leaves_the_old_model(model: P
     assert model.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [["--epochs", "100000"], ["--solver", "lbfgs", "--C", "1e6"]], ids=["sgd", "lbfgs"])
 def test_ctrl_c_writes_the_model_says_so_and_exits_130(options: list[str]) -> None:
     args = ["train", "fashion-mnist", "--sample", "--no-picture", "--out", "m", "--json", *options]
@@ -373,6 +374,7 @@ def test_a_closed_pipe_is_no_mistake(model: Path) -> None:
     assert len(done.stdout.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [["--epochs", "3"], ["--solver", "lbfgs", "--C", "0.01"]], ids=["sgd", "lbfgs"])
 def test_the_bar_is_on_stderr_and_only_on_a_terminal(options: list[str]) -> None:
     args = [str(SOFTREG), "train", "fashion-mnist", "--sample", *options, "--no-picture", "--out", "m"]

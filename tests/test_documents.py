@@ -94,6 +94,7 @@ def test_the_file_formats_page_names_every_key_that_is_written(tmp_path: Path) -
     assert [name for name in sorted(names) if f"`{name}`" not in page] == []
 
 
+@pytest.mark.slow
 def test_the_command_lines_page_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("photos").mkdir()

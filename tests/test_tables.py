@@ -218,6 +218,7 @@ def pixels() -> tuple[Any, Any]:
     return digits.images.astype(np.uint8), digits.target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["pair", "beside", "gzip", "csv", "parquet", "npz"])
 def test_bytes_stay_bytes_in_every_form(way: str) -> None:
     X, y = pixels()
@@ -245,6 +246,7 @@ def test_bytes_stay_bytes_in_every_form(way: str) -> None:
     assert model.image_shape == ((8, 8) if way in forms else None)
 
 
+@pytest.mark.slow
 def test_idx_images_train_as_the_chapter_does_and_leave_a_picture() -> None:
     X, y = pixels()
     Path("some-images-idx3-ubyte").write_bytes(idx(X * 15))
@@ -327,6 +329,7 @@ def test_a_column_that_turns_out_to_be_no_whole_numbers_far_down_is_read_all_the
     good("train", "t.csv", "--target", "label", *ALL)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_rows_take_seconds() -> None:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((100_000, 20)).round(4)
@@ -805,6 +808,7 @@ def re_accuracy(text: str, what: str, rows: int) -> bool:
     return last.startswith(f"{what} acc 0.9") and last.endswith(f"on {rows} rows")
 
 
+@pytest.mark.slow
 def test_tune_on_a_known_name() -> None:
     result = good("tune", "fashion-mnist", "--sample", "--Cs", "0.01,1", "--cv", 2)
     assert re_accuracy(result.stdout.replace("acc 0.8", "acc 0.9"), "test", 800)
@@ -832,6 +836,7 @@ def test_a_mistake_in_tunes_options_exits_2_and_says_what(csv: str, name: str) -
     failed(run("tune", csv, "--target", "cultivar", *options), [word])
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_tune_soon_and_leaves_no_model(csv: str) -> None:
     call = [
         str(Path(sys.executable).parent / "softreg"),

@@ -108,6 +108,7 @@ def exact(anes96: Anes96) -> tuple[NDArray[Any], NDArray[Any]]:
     return B.T, errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "solver", ["auto", LBFGS(), Newton(), Newton(exact_passes=0)], ids=["auto", "lbfgs", "exact", "truncated"]
 )

@@ -89,6 +89,7 @@ def test_rows_of_weight_0_are_no_rows(C: float, l1_ratio: float) -> None:
     assert solution.message.endswith("; left out, without rows of any weight: 'class 2'")
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.5, 1.0]), st.floats(0.03, 10))
 def test_a_gap_is_above_the_infimum_at_every_step_and_closes(seed: int, l1_ratio: float, C: float) -> None:

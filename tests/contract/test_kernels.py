@@ -245,6 +245,7 @@ def test_logits_come_once_for_every_row(instruction_set: str, n: int, K: int) ->
     np.testing.assert_allclose(z, (rows.X @ W + b).T, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_tens_of_thousands_of_classes_take_the_memory_of_a_block_of_logits(n_threads: int) -> None:
     rows, W, b = problem(2500, 16, 20_000, "float32")

@@ -43,6 +43,7 @@ def violation(data: Dataset, W: NDArray[Any], b: NDArray[Any], l2: float, l1: fl
     return float(max(fails.max(initial=0), np.abs(R.sum(axis=0)).max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("l1_ratio", [0.3, 1.0])
 @pytest.mark.parametrize(("data", "_"), objectives())
 def test_the_conditions_of_the_optimum_hold(data: Dataset, _: float, l1_ratio: float) -> None:
@@ -150,6 +151,7 @@ def test_the_models_file_says_the_ratio() -> None:
     assert model.settings["solver"]["name"] == "Proximal"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("l1", [0.003, 0.03])
 @pytest.mark.parametrize("solver", [Proximal(), Proximal(first=1, ratio=1.5), Proximal(most=5)], ids=str)
 def test_however_it_is_set_it_reaches_the_same_optimum(solver: Proximal, l1: float) -> None:
@@ -173,6 +175,7 @@ def test_a_start_anywhere_ends_at_the_same_zeros() -> None:
         assert ((end == 0) == (ends[0] == 0)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage", STORAGES)
 def test_the_fit_is_the_same_bits_for_any_number_of_threads(storage: str) -> None:
     data = dataset(1, n=9000, d=12, dtype="uint8", storage=storage)

@@ -166,6 +166,7 @@ def test_the_gradient_is_that_of_pytorch() -> None:
     np.testing.assert_allclose(here.grad, t.grad.numpy(), rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("data", "l2"), objectives())
 @pytest.mark.parametrize("batch_size", [1, 7, 64, 5000])
 @pytest.mark.parametrize("momentum", [None, 0.0, 0.7])

@@ -307,6 +307,7 @@ def small(draw: st.DrawFn) -> tuple[list[list[int]], list[int], int]:
     return X, draw(st.lists(st.integers(0, K - 1), min_size=n, max_size=n)), K
 
 
+@pytest.mark.slow
 @given(small())
 def test_small_data_is_told_as_exact_arithmetic_tells_it(problem: tuple[list[list[int]], list[int], int]) -> None:
     X, y, K = problem
@@ -326,6 +327,7 @@ def test_small_data_is_told_as_exact_arithmetic_tells_it(problem: tuple[list[lis
             np.testing.assert_array_equal(found.apart, apart | apart.T)
 
 
+@pytest.mark.slow
 @given(small(), st.integers(0, 2**32 - 1))
 def test_small_targets_are_told_as_exact_arithmetic_tells_them(
     problem: tuple[list[list[int]], list[int], int], seed: int

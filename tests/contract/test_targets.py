@@ -354,6 +354,7 @@ def test_smoothing_gives_a_class_without_rows_its_share() -> None:
 # ---- threads, and bounds --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("K", [10, 70])
 @pytest.mark.parametrize("told", ["targets", "smoothing", "offset"])
 def test_the_bits_are_the_same_for_any_number_of_threads(K: int, told: str) -> None:
@@ -404,6 +405,7 @@ def test_steps_without_an_intercept_leave_it_alone() -> None:
     assert (moved[:-4] != theta[:-4]).all()
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 10), st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.0, 0.3]))
 def test_no_bound_is_below_what_a_point_is_above_another(seed: int, C: float, ratio: float, epsilon: float) -> None:
     rng = np.random.default_rng(seed)

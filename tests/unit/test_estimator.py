@@ -32,6 +32,7 @@ def exact(**params: Any) -> SoftmaxRegression:
 # ---- the same model as scikit-learn's, nearer to the optimum -------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["auto", "lbfgs", "newton", "newton-cholesky", "newton-cg", "sag", "saga", LBFGS()])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("K", [2, 3])

@@ -27,6 +27,7 @@ X, Y = load_iris(return_X_y=True)
 CS = [0.001, 0.1, 10.0]
 
 
+@pytest.mark.slow
 def test_scores_and_paths_are_those_of_scikit_learn() -> None:
     theirs = LogisticRegressionCV(
         Cs=CS, l1_ratios=(0,), scoring="neg_log_loss", use_legacy_attributes=False, tol=1e-10, max_iter=10_000
@@ -74,6 +75,7 @@ UNITS[:10] *= 1.5  # rows of one fold, whose units are others than those of the 
 HOLED = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [np.asarray, csr_array, np.asfortranarray])
 @pytest.mark.parametrize("scoring", ["neg_log_loss", "neg_brier_score"])
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def worst(xs: Iterator[Vector]) -> dict[str, float]:
     return found
 
 
+@pytest.mark.slow
 def test_a_few_thousand_vectors_are_right_to_the_last_units() -> None:
     found = worst(vectors(3000, 0))
     assert found["softmax"] <= 4

@@ -44,6 +44,7 @@ def by_differences(problem: Problem, at: Any, discrete: bool) -> NDArray[np.floa
     return np.array(out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("discrete", [False, True], ids=["slopes", "changes"])
 @pytest.mark.parametrize("at", ["overall", "mean", "zero", np.array([5.0, 30.0, 1.0])], ids=str)
 @pytest.mark.parametrize("fields", PROBLEMS)

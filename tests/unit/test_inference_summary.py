@@ -122,6 +122,7 @@ def test_units_far_apart_keep_their_digits() -> None:
     np.testing.assert_allclose(found.standard_errors[:, 1:] * unit, plain.standard_errors[:, 1:], rtol=1e-9)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 1000), data=st.data())
 def test_a_weight_is_a_row_that_often(seed: int, data: st.DataObject) -> None:
     X, y = sample(seed, n=60, d=2, K=3)

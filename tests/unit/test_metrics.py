@@ -240,6 +240,7 @@ def test_groups_of_rows_give_the_acceleration_of_single_ones() -> None:
     assert bootstrap(values, draws, np.full((1, 5), 1.0), 0.9)[0][0] > 0, "no spread, no acceleration"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["bca", "percentile"])
 def test_intervals_hold_the_truth_about_as_often_as_they_say(method: str) -> None:
     """Of many samples from one source; the truth is that of a large one."""

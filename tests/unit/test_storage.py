@@ -78,6 +78,7 @@ def test_booleans_and_strided_arrays_survive(tmp_path: Path) -> None:
     assert equal(Model.load(tmp_path / "m"), model)
 
 
+@pytest.mark.slow
 def test_equal_fits_make_equal_files_in_every_process(tmp_path: Path) -> None:
     code = (
         "import sys, numpy as np; from softreg import *\n"

@@ -46,6 +46,7 @@ def test_products_and_scales_are_those_of_the_whole(n: int) -> None:
     np.testing.assert_allclose(triangle.square(), np.outer(root, root) * (X.T @ X + X[:2].T @ X[:2]), atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", SIZES)
 def test_the_factor_is_choleskys_and_its_inverse_solves(n: int) -> None:
     A = definite(n)
