@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 import softreg
+from softreg.cli.calibrate import calibrate
 from softreg.cli.data import data
+from softreg.cli.evaluate import evaluate
 from softreg.cli.predict import predict
 from softreg.cli.train import INTERRUPTED, train
 from softreg.cli.tune import tune
@@ -61,11 +63,15 @@ def main() -> None:
       softreg predict fashion-mnist.safetensors images-idx3-ubyte.gz
       softreg tune wine.csv --target class     the penalty by cross-validation, and the model
       softreg predict wine.safetensors other.csv
+      softreg evaluate wine.safetensors other.csv --target class      every figure, with an interval
+      softreg calibrate wine.safetensors other.csv --target class     probabilities as frequent as they say
       softreg data list                        the data sets, and where they are
     """
 
 
+main.add_command(calibrate)
+main.add_command(data)
+main.add_command(evaluate)
+main.add_command(predict)
 main.add_command(train)
 main.add_command(tune)
-main.add_command(predict)
-main.add_command(data)

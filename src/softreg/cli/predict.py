@@ -6,26 +6,29 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
+from softreg.cli.deciding import Tally, decision_options, rule_from
+from softreg.cli.prior import prior_options, shifted
 from softreg.cli.source import load_rows, source_options
 
 __all__ = ["predict"]
-
-_AT_ONCE = 1024  # rows: lines appear as they are computed
 
 
 @click.command()
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("data", nargs=-1, required=True)
-@source_options(labels=False)
+@source_options(labels=False, fitted=True)
 @click.option("--resize", is_flag=True, help="Pictures: stretch or shrink them to the size that the model takes.")
 @click.option(
     "--invert", is_flag=True, help="Pictures: black for white, as of ink on paper for Fashion-MNIST or MNIST."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: index, label, probability.")
-@click.option("--csv", "as_csv", is_flag=True, help="A CSV table: label, probability; of pictures the file first.")
+@decision_options
+@prior_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: index, label, probability, …")
+@click.option("--csv", "as_csv", is_flag=True, help="A CSV table: label, probability, …; of pictures the file first.")
 @click.pass_context
 def predict(
     ctx: click.Context, /, model: Path, data: tuple[str, ...], as_json: bool, as_csv: bool, **_: object
@@ -38,39 +41,58 @@ def predict(
     does not know are left aside. Pictures are turned to grey and must have the size of the model's images; their lines
     begin with the file.
 
+    With --costs the line goes on with the action of least expected cost and that cost; with --reject-cost or --accept
+    the action of a row may be to reject it; with --sets the last column is the set, its classes parted by commas. What
+    that comes to is told at the end on standard error.
+
     \b
     Examples:
       softreg predict fashion-mnist.safetensors t10k-images-idx3-ubyte.gz
       softreg predict fashion-mnist.safetensors t10k-images-idx3-ubyte.gz --json | head -n 3
       softreg predict fashion-mnist.safetensors photos/ shirt.png --resize --invert
       softreg predict wine.safetensors bottles.csv --csv > labels.csv
+      softreg predict tumours.safetensors new.csv --costs costs.csv --reject-cost 1
+      softreg predict wine-calibrated.safetensors bottles.csv --sets 0.95 --json
     """
     from softreg.model import Model
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other.")
     fitted = Model.load(model)
+    rule = rule_from(ctx, fitted, model)
     rows = load_rows(ctx, data, fitted)
+    fitted = shifted(ctx, fitted, rows.X)
+    columns = [*(["file"] if rows.files else []), "label", "probability"]
+    more = {"action": rule.acts, "cost": rule.costs is not None, "set": rule.sets is not None}
+    columns += [name for name, there in more.items() if there]
     if as_csv:
-        click.echo(_csv_line((["file"] if rows.files else []) + ["label", "probability"]))
-    for start in range(0, len(rows.X), _AT_ONCE):
-        probs = fitted.predict_proba(rows.X[start : start + _AT_ONCE])
-        codes = probs.argmax(axis=1)
+        click.echo(_csv_line(columns))
+    tally, n = Tally(rule), 0
+    for decisions in rule.decide(fitted, rows.X):
         lines = []
-        for i, code in enumerate(codes):
-            label, probability = fitted.classes[code].item(), float(probs[i, code])
-            file = rows.files[start + i] if rows.files else None
+        for row in rule.fields(decisions):
+            if rows.files:
+                row = {"file": rows.files[n]} | row
             if as_json:
-                named = {} if file is None else {"file": file}
-                line = {"index": start + i} | named | {"label": label, "probability": probability}
-                lines.append(json.dumps(line, ensure_ascii=False))
+                lines.append(json.dumps({"index": n} | row, ensure_ascii=False))
             elif as_csv:
-                lines.append(_csv_line([*([] if file is None else [file]), str(label), repr(probability)]))
+                lines.append(_csv_line([_cell(row[name]) for name in columns]))
             else:
-                lines.append(
-                    "\t".join(map(_printable, [*([] if file is None else [file]), str(label)])) + f"\t{probability:.4f}"
-                )
+                lines.append("\t".join(_printable(_cell(row[name], digits=4)) for name in columns))
+            n += 1
+        tally.add(decisions)
         click.echo("\n".join(lines))
+    for line in tally.lines(fitted):
+        click.echo(line, err=True)
+
+
+def _cell(value: Any, digits: int | None = None) -> str:
+    """Return what a table shows of a value: of a set its classes as a line of CSV, of nothing nothing."""
+    if isinstance(value, list):
+        return _csv_line(list(map(str, value)))
+    if isinstance(value, float):
+        return repr(value) if digits is None else f"{value:.{digits}f}"
+    return "" if value is None else str(value)
 
 
 def _csv_line(values: list[str]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,51 +18,19 @@ import click
 from click.core import ParameterSource
 
 from softreg.cli.data import DATASETS, dataset
+from softreg.cli.part import Part
 from softreg.cli.progress import download_bar
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from softreg.data import Dataset
     from softreg.data.columns import Columns
     from softreg.data.fashion_mnist import Split
     from softreg.data.files import Rows
-    from softreg.model import Model, Score
+    from softreg.model import Model
 
-__all__ = ["Loaded", "Part", "is_known", "load", "load_rows", "source_options"]
+__all__ = ["Loaded", "is_known", "load", "load_labelled", "load_rows", "source_options"]
 
 STDIN = "-"
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some rows of a Dataset, or all of them."""
-
-    data: Dataset
-    rows: NDArray[np.int64] | None = None
-
-    @property
-    def n_rows(self) -> int:
-        """How many they are."""
-        return self.data.n_rows if self.rows is None else len(self.rows)
-
-    def score(self, model: Model) -> Score:
-        """Judge a model by them."""
-        return model.score(self.data, self.rows)
-
-    def split(self, share: float, seed: int) -> tuple[Part, Part]:
-        """Return them without a share of each class, drawn by the seed, and that share; nothing is copied."""
-        import numpy as np
-
-        rows = np.arange(self.data.n_rows) if self.rows is None else self.rows
-        y = self.data.y[rows]
-        rng = np.random.default_rng((seed, 2))
-        aside = np.zeros(len(rows), bool)
-        for k in range(self.data.n_classes):
-            members = rng.permutation(np.flatnonzero(y == k))
-            aside[members[: min(round(share * len(members)), len(members) - 1)]] = True  # one stays to learn from
-        return replace(self, rows=rows[~aside]), replace(self, rows=rows[aside])
 
 
 @dataclass(frozen=True)
@@ -90,9 +58,9 @@ def is_known(data: str) -> bool:
 
 
 def source_options(
-    *, labels: bool = True, share: float | None = None
+    *, labels: bool = True, share: float | None = None, fitted: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the options of DATA, which `load` and `load_rows` read.
+    """Give a command the options of DATA, which `load`, `load_labelled` and `load_rows` read.
 
     Parameters
     ----------
@@ -100,13 +68,16 @@ def source_options(
         Whether it needs labels: `--weight` too.
     share : float, optional
         What is held out of data without test data of its own, by default; None is no `--test` and no `--test-share`.
+    fitted : bool
+        Whether the data is for a model, which picks the features by their names.
     """
     weight = click.option("--weight", metavar="COLUMN", help="Table: column of the rows' weights. npz: the array.")
     target = "Table: the column of labels. npz: the array of labels, y."
     features = "Table: columns to learn from, by name or pattern (x*), with ! all but those"
+    if fitted:
+        features = "Table: columns that are features, for a model without their names"
     if not labels:
         target = "Table: the column of labels, which is left aside."
-        features = "Table: columns that are features, for a model without their names"
     options = [
         click.option("--target", metavar="COLUMN", help=target),
         click.option(
@@ -188,6 +159,28 @@ def load(ctx: click.Context, data: str) -> Loaded:
         loaded = Loaded(train_part if held else whole, held, "held-out", data, known=False)
     _describe(data, loaded)
     return loaded
+
+
+def load_labelled(ctx: click.Context, data: str, model: Model) -> Dataset:
+    """Load labelled rows for a model that is fitted, of a known name its test images; say on stderr what that is.
+
+    Raises as `load` does.
+    """
+    if is_known(data):
+        _refuse(ctx, ("target", "features", "weight"), f"{data} has its own labels")
+        split, folder = _known(data, ctx.params)
+        click.echo(f"data: {folder} (its {split.test.n_rows:,} test images)", err=True)
+        return split.test
+    _refuse(ctx, ("sample", "data_dir"), f"{_shown(data)} is no known data set")
+    if model.feature_names is not None and ctx.params["features"]:
+        raise click.UsageError("--features is for models without names of columns; this one picks its own by them.")
+    from softreg.data.files import read_labelled
+
+    _exists(data)
+    found, notes = read_labelled(data, _columns(ctx.params), like=model)
+    _tell(notes)
+    click.echo(f"data: {_shown(data)} ({found.n_rows:,} rows)", err=True)
+    return found
 
 
 def load_rows(ctx: click.Context, where: Sequence[str], model: Model) -> Rows:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from softreg.cli.files import again, argument, check_targets, program, stem
+from softreg.cli.part import Part
 from softreg.cli.progress import bar
 from softreg.cli.settings import settings_from, settings_options, solver_name
-from softreg.cli.source import Loaded, Part, is_known, load, source_options
+from softreg.cli.source import Loaded, is_known, load, source_options
 from softreg.cli.table import Table, number
 from softreg.solvers import Status
 

@@ -7,12 +7,14 @@ rows               any of these without labels; PNG and JPEG files, and folders 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softreg.data import numbers, table
 from softreg.data.archive import read_arrays
@@ -23,9 +25,24 @@ from softreg.data.pictures import SUFFIXES, in_folder, read_pictures
 from softreg.data.source import STDIN, Kind, Source, source
 from softreg.errors import ColumnError, DataError, LabelError, ShapeError
 
-__all__ = ["Rows", "read_labelled", "read_rows"]
+__all__ = ["Known", "Rows", "read_labelled", "read_rows"]
 
 PIXEL = 1 / 255  # the scale of images in bytes, as in the chapter
+
+
+class Known(Protocol):
+    """What rows with labels must be like: a Dataset, or a model."""
+
+    @property
+    def classes(self) -> NDArray[Any]: ...  # noqa: D102
+    @property
+    def n_features(self) -> int: ...  # noqa: D102
+    @property
+    def feature_names(self) -> tuple[str, ...] | None: ...  # noqa: D102
+    @property
+    def scale(self) -> float | NDArray[np.float64]: ...  # noqa: D102
+    @property
+    def shift(self) -> float | NDArray[np.float64]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -37,7 +54,7 @@ class Rows:
     notes: tuple[str, ...] = ()
 
 
-def read_labelled(where: str, columns: Columns = Columns(), like: Dataset | None = None) -> tuple[Dataset, list[str]]:  # noqa: B008 - frozen
+def read_labelled(where: str, columns: Columns = Columns(), like: Known | None = None) -> tuple[Dataset, list[str]]:  # noqa: B008 - frozen
     r"""Read rows with labels.
 
     Parameters
@@ -46,8 +63,8 @@ def read_labelled(where: str, columns: Columns = Columns(), like: Dataset | None
         A file; "-" is standard input; "IMAGES,LABELS" are two IDX files.
     columns : Columns
         Which of a table are what.
-    like : Dataset, optional
-        Whose features, by their names, and whose classes the data must have.
+    like : Dataset or Model, optional
+        Whose features, by their names, and whose classes the data must have: not all of them, and one alone will do.
 
     Returns
     -------
@@ -72,20 +89,17 @@ def read_labelled(where: str, columns: Columns = Columns(), like: Dataset | None
     """
     images, _, labels = where.partition(",")
     if labels and not Path(where).exists():
-        data = _labelled_images(images, labels, columns)
-        return (data if like is None else _like(data, like, where)), []
+        return _labelled_images(images, labels, columns, like, where), []
     found = source(where)
     notes: list[str] = []
     if found.kind in (Kind.CSV, Kind.PARQUET):
         return _labelled_table(found, columns, like)
     if found.kind is Kind.NPZ:
-        data = _from_arrays(found, columns)
-    elif found.kind is Kind.IDX and isinstance(found.content, Path):
-        data = _labelled_images(where, None, columns)
-    else:
-        raise DataError(f"{found.name} is {found.kind.value}, which has no labels: give IMAGES,LABELS as IDX files, "
-                        "or a table")  # fmt: skip
-    return (data if like is None else _like(data, like, found.name)), notes
+        return _from_arrays(found, columns, like, notes), notes
+    if found.kind is Kind.IDX and isinstance(found.content, Path):
+        return _labelled_images(where, None, columns, like, where), notes
+    raise DataError(f"{found.name} is {found.kind.value}, which has no labels: give IMAGES,LABELS as IDX files, "
+                    "or a table")  # fmt: skip
 
 
 def read_rows(
@@ -149,14 +163,16 @@ def read_rows(
     return Rows(X, notes=tuple(notes))
 
 
-def _labelled_images(images: str, labels: str | None, columns: Columns) -> Dataset:
+def _labelled_images(images: str, labels: str | None, columns: Columns, like: Known | None, where: str) -> Dataset:
     if columns != Columns():
         raise DataError(f"{images} is no table: --target, --features and --weight are for columns")
     X, y = read_labelled_images(images, labels_beside(images) if labels is None else labels)
-    return Dataset.from_labels(X, y.astype(np.int64), scale=PIXEL if X.dtype == np.uint8 else 1.0)
+    if like is None:
+        return Dataset.from_labels(X, y.astype(np.int64), scale=PIXEL if X.dtype == np.uint8 else 1.0)
+    return _like(X, y.astype(np.int64), like, where, {})
 
 
-def _labelled_table(one: Source, columns: Columns, like: Dataset | None) -> tuple[Dataset, list[str]]:
+def _labelled_table(one: Source, columns: Columns, like: Known | None) -> tuple[Dataset, list[str]]:
     names = table.column_names(one)
     if columns.target is None:
         raise ColumnError((), f"{one.name} needs --target, the column of labels: it has {listed(names)}")
@@ -168,16 +184,15 @@ def _labelled_table(one: Source, columns: Columns, like: Dataset | None) -> tupl
     else:
         chosen = features(columns, names, one.name)
     read = table.read_columns(one, list(dict.fromkeys([*chosen, target, *([] if weight is None else [weight])])))
-    codes, classes = numbers.labels(read[target], target, one.name)
+    codes, classes = numbers.labels(read[target], target, one.name, known=like is not None)
     X = numbers.matrix(read.select(list(chosen)), one.name)
     w = None if weight is None else numbers.weights(read[weight], weight, one.name)
     if like is not None:
-        codes, classes = numbers.coded(codes, classes, like.classes, one.name, target), like.classes
-    else:
-        unasked = [(name, X[:, j]) for j, name in enumerate(chosen) if name not in columns.features]
-        notes += [_counter(name, column) for name, column in unasked if _counts(column)]
-    data = Dataset(X, codes, classes, feature_names=chosen, weights=w)
-    return data if like is None else _like(data, like, one.name), notes
+        fields = {"feature_names": chosen, "weights": w}
+        return _like(X, classes[codes], like, one.name, fields, target), notes
+    unasked = [(name, X[:, j]) for j, name in enumerate(chosen) if name not in columns.features]
+    notes += [_counter(name, column) for name, column in unasked if _counts(column)]
+    return Dataset(X, codes, classes, feature_names=chosen, weights=w), notes
 
 
 def _counts(column: Any) -> bool:
@@ -189,26 +204,37 @@ def _counter(name: str, column: Any) -> str:
     return f"{name!r} counts the rows, from {column[0]}; --features '!{name}' leaves it out"
 
 
-def _from_arrays(one: Source, columns: Columns) -> Dataset:
+def _from_arrays(one: Source, columns: Columns, like: Known | None, notes: list[str]) -> Dataset:
     fields = read_arrays(one, columns, labelled=True)
     X, y, classes = fields.pop("X"), fields.pop("y"), fields.pop("classes", None)
+    coded = classes is not None and y.dtype.kind in "iu" and classes.dtype.kind == "U"
+    if like is not None:
+        own = fields.get("feature_names")
+        if own is not None and like.feature_names is not None:
+            picked = _picked(like.feature_names, own, one.name, notes, columns)
+            X, fields["feature_names"] = X[:, [own.index(name) for name in picked]], picked
+        if coded:
+            y = classes[Dataset(X, y, classes).y]
+        return _like(X, y, like, one.name, fields, columns.target or "y")
     if X.ndim == 3 and X.dtype == np.uint8:
         fields["scale"] = PIXEL
-    if classes is not None and y.dtype.kind in "iu" and classes.dtype.kind == "U":
-        return Dataset(X, y, classes, **fields)  # codes
+    if coded:
+        return Dataset(X, y, classes, **fields)
     if y.ndim == 1 and classes is None and len(np.unique(y)) == 1:
         raise LabelError(f"{one.name} has one class alone, {y[0].item()!r}; expected at least two")
     return Dataset.from_labels(X, y, **(fields if classes is None else fields | {"classes": classes}))
 
 
-def _like(data: Dataset, like: Dataset, where: str) -> Dataset:
-    """Return the data with the classes and the units of other data."""
-    if data.n_features != like.n_features:
-        raise ShapeError(where, (data.n_rows, data.n_features), f"(rows, {like.n_features}), as the training data")
-    codes = data.y
-    if not np.array_equal(data.classes, like.classes):
-        codes = numbers.coded(data.y.astype(np.int64), data.classes, like.classes, where, "y")
-    return replace(data, y=codes, classes=like.classes, scale=like.scale, shift=like.shift)
+def _like(X: Any, y: NDArray[Any], like: Known, where: str, fields: dict[str, Any], name: str = "y") -> Dataset:
+    """Return rows and their labels with the classes and the units of what is known."""
+    n_features = math.prod(X.shape[1:])
+    if X.ndim < 2 or n_features != like.n_features:
+        raise ShapeError(where, X.shape, f"(rows, {like.n_features}), as the training data")
+    if y.ndim != 1:
+        raise ShapeError(f"{name} in {where}", y.shape, f"({len(X)},): one label for each row of X")
+    labels, codes = np.unique(y, return_inverse=True)
+    codes = numbers.coded(codes.astype(np.int64), labels, like.classes, where, name)
+    return Dataset(X, codes, like.classes, scale=like.scale, shift=like.shift, **fields)
 
 
 def _table_rows(one: Source, columns: Columns, names: tuple[str, ...] | None, n_features: int, notes: list[str]) -> Any:

@@ -84,8 +84,10 @@ def weights(column: Any, name: str, where: str) -> NDArray[np.float64]:
     return w
 
 
-def labels(column: Any, name: str, where: str) -> tuple[NDArray[np.int64], NDArray[Any]]:
+def labels(column: Any, name: str, where: str, known: bool = False) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """Return codes into classes, and the classes: sorted, or of a categorical column in the order of its categories.
+
+    Where the classes are `known` beforehand, the rows may be of one alone, or each of another.
 
     Raises
     ------
@@ -112,12 +114,12 @@ def labels(column: Any, name: str, where: str) -> tuple[NDArray[np.int64], NDArr
     place = np.zeros(len(found), np.int64)
     place[order] = np.arange(len(order))
     classes, codes = found[order], place[codes]
-    if len(classes) == 1:
+    if len(classes) == 1 and not known:
         raise ColumnError(
             (name,),
             f"{where}: {name!r} has one class alone, {classes[0].item()!r}; expected at least two",
         )
-    if len(classes) == len(codes) > 2:
+    if len(classes) == len(codes) > 2 and not known:
         raise ColumnError(
             (name,), f"{where}: {name!r} has another label in each of its {len(codes)} rows: is it the target?"
         )

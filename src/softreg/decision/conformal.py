@@ -268,5 +268,5 @@ def _every_class(codes: NDArray[np.intp], K: int, classes: ArrayLike | None) -> 
         without = [names[k] for k in missing[:8]]
         raise LabelError(
             f"by class, every class needs held-out rows, and there are none of {', '.join(map(repr, without))}: "
-            "calibrate on rows that have them, or without class_conditional"
+            "calibrate on rows that have them, or not by class"
         )

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from softreg.errors import DataError, LabelError, ShapeError
 from softreg.metrics.checks import probabilities
 
-__all__ = ["CostMatrix", "cost_array", "least_cost"]
+__all__ = ["CostMatrix", "cost_array", "least_cost", "match_names"]
 
 Array = NDArray[np.float64]
 REJECT = "reject"
@@ -97,8 +97,7 @@ class CostMatrix:
             rows, actions = _of_file(Path(where))
         known = np.asarray(classes)
         names = [str(name) for name in known.tolist()]
-        _no_twice(f"{where}: classes", [name for name, _ in rows])
-        _match(where, [name for name, _ in rows], names)
+        match_names(where, [name for name, _ in rows], names)
         by_name = dict(rows)
         costs = np.array([[_number(where, name, a, by_name[name].get(a)) for a in actions] for name in names])
         return cls(costs, known, tuple(actions))
@@ -254,7 +253,9 @@ def _number(where: str, label: str, action: str, cost: Any) -> float:
     return number
 
 
-def _match(where: str, given: Sequence[str], wanted: Sequence[str]) -> None:
+def match_names(where: str, given: Sequence[str], wanted: Sequence[str]) -> None:
+    """Raise LabelError where the names are not those of the model's classes, each once: it says what may be meant."""
+    _no_twice(f"{where}: classes", given)
     unknown = [name for name in given if name not in wanted]
     missing = [name for name in wanted if name not in given]
     if not (unknown or missing):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softreg.decision.calibration import METHODS
 from softreg.decision.conformal import SplitConformal
@@ -17,7 +18,7 @@ from softreg.metrics.labelled import codes_of
 if TYPE_CHECKING:
     from softreg.data import Dataset
 
-__all__ = ["calibrate"]
+__all__ = ["calibrate", "divided"]
 
 M = TypeVar("M", bound=Any)  # softreg.model stands above this layer
 
@@ -80,10 +81,10 @@ def calibrate(
     codes = codes_of(data, model.classes)
     if not len(codes):
         raise DataError("there are no held-out rows: calibration needs some")
-    order = np.random.default_rng(whole("seed", seed, 0)).permutation(len(codes))
-    parts = np.array_split(order, [round(in_unit("share", share) * len(order))])
-    if method is None or sets is None:
-        parts = [order, order]
+    whole("seed", seed, 0)
+    in_unit("share", share)
+    everything = np.arange(len(codes))
+    parts = divided(len(codes), share, seed) if method is not None and sets is not None else (everything, everything)
     if method is not None:
         fitted = parts[0]
         z = model.logits(data.X, data.offset)[fitted]
@@ -94,3 +95,16 @@ def calibrate(
         probs = model.predict_proba(data.X, data.offset)[parts[1]]
         model = replace(model, conformal=sets.fit(probs, codes[parts[1]], model.classes))
     return model
+
+
+def divided(n: int, share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return which of n rows `calibrate` takes for the probabilities and which for the sets, if asked for both.
+
+    Examples
+    --------
+    >>> divided(5, 0.4, seed=0)
+    (array([2, 4]), array([3, 0, 1]))
+    """
+    order = np.random.default_rng(seed).permutation(n)
+    first = round(share * n)
+    return order[:first], order[first:]

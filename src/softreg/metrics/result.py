@@ -118,20 +118,27 @@ class Evaluation:
         }
 
     def to_csv(self) -> str:
-        """Return the figures as CSV: figure, class (empty for all), value, low, high, interval."""
+        """Return the figures as CSV: figure, class (empty for all), predicted, value, low, high, interval.
+
+        The confusion matrix is in it by the pairs of classes that occur, the true one and what was `predicted`.
+        """
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["figure", "class", "value", "low", "high", "interval"])
+        writer.writerow(["figure", "class", "predicted", "value", "low", "high", "interval"])
         for f in self.figures:
-            writer.writerow([f.name, "", *_cells(f.value, f.low, f.high), f.interval])
+            writer.writerow([f.name, "", "", *_cells(f.value, f.low, f.high), f.interval])
         found = self.as_dict()["classes"]
         for row in found:
             for name in ("precision", "recall", "f1"):
                 part = row[name]
                 writer.writerow(
-                    [name, row["class"], *_cells(part["value"], part["low"], part["high"]), part["interval"]]
+                    [name, row["class"], "", *_cells(part["value"], part["low"], part["high"]), part["interval"]]
                 )
-            writer.writerow(["support", row["class"], *_cells(row["support"], None, None), "none"])
+            writer.writerow(["support", row["class"], "", *_cells(row["support"], None, None), "none"])
+        names = self.classes.tolist()
+        for k, j in zip(*np.nonzero(self.confusion), strict=True):
+            count = _plain(self.confusion[k, j])
+            writer.writerow(["confusion", names[k], names[j], *_cells(count, None, None), "none"])
         return out.getvalue()
 
     def __str__(self) -> str:
