@@ -119,7 +119,7 @@ def test_the_command_lines_page_runs_as_it_stands(tmp_path: Path, monkeypatch: p
         else:
             shown += 1
             assert [line for line in block.splitlines() if line not in said] == [], said
-    assert shown == 3
+    assert shown == 7
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if ">>>" in page.read_text()], ids=lambda page: page.name)

@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -322,7 +323,13 @@ def test_the_same_figures_are_a_table_json_and_csv() -> None:
     assert plain["classes"][4]["class"] == "<i>"
     assert plain["confusion"] == found.confusion.tolist()
     rows = list(csv.DictReader(io.StringIO(found.to_csv())))
-    assert len(rows) == len(found.figures) + 4 * K
+    assert len(rows) == len(found.figures) + 4 * K + np.count_nonzero(found.confusion)
+    pairs = [row for row in rows if row["figure"] == "confusion"]
+    assert all(row["predicted"] == "" for row in rows if row not in pairs)
+    names = found.classes.tolist()
+    for row in pairs:
+        k, j = names.index(row["class"]), names.index(row["predicted"])
+        assert float(row["value"]) == found.confusion[k, j]
     by_name = {(row["figure"], row["class"]): row for row in rows}
     assert float(by_name["expected_cost", ""]["value"]) == found.value("expected_cost")
     assert float(by_name["recall", 'q"']["low"]) == found.by_class.recall[1][5]
@@ -336,6 +343,13 @@ def test_names_that_would_break_a_table_do_not() -> None:
     assert "\x1b" not in text
     assert "x" * 25 not in text
     assert len(text.splitlines()) == 3 + len(measure(P, Y, resamples=0).figures) + 2 + K
+
+
+def test_rows_of_one_class_are_measured_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = measure([[0.9, 0.1], [0.8, 0.2]], [0, 0], resamples=20)
+    assert (found.value("accuracy"), found.value("balanced_accuracy")) == (1.0, 1.0)
 
 
 def test_many_classes_are_cut_short_and_said_so() -> None:

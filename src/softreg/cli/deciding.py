@@ -33,20 +33,26 @@ def _share_or_all(ctx: click.Context, param: click.Parameter, value: float | Non
     return value if value == 1 else _share(ctx, param, value)
 
 
-costs_option = click.option(
-    "--costs",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="CSV table of what each action costs where each class is true: a line with the actions' names, then a line "
-    "for each class.",
-)
-sets_option = click.option(
-    "--sets",
-    type=float,
-    callback=_share,
-    metavar="COVERAGE",
-    help="Sets of classes that hold the true one so often, as 0.95; of a model from `softreg calibrate --sets`.",
-)
+def costs_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--costs`."""
+    return click.option(
+        "--costs",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="CSV table of what each action costs where each class is true: a line with the actions' names, then a "
+        "line for each class.",
+    )(command)
+
+
+def sets_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--sets`."""
+    return click.option(
+        "--sets",
+        type=float,
+        callback=_share,
+        metavar="COVERAGE",
+        help="Sets of classes that hold the true one so often, as 0.95; of a model from `softreg calibrate --sets`.",
+    )(command)
 
 
 def decision_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -116,7 +116,7 @@ def evaluate(
             click.echo(
                 f"\nsets of {100 * sets:g} %: {report.coverage:.4f} hold the true class "
                 f"({report.low:.4f}–{report.high:.4f}, exact); {report.mean_size:.3f} classes on average, "
-                f"{report.single:.1%} of them one class, {report.empty:.1%} none"
+                f"{100 * report.single:.1f} % single, {100 * report.empty:.1f} % empty"
             )
 
 

@@ -16,6 +16,8 @@ from softreg.cli.source import load_rows, source_options
 
 __all__ = ["predict"]
 
+_END = "\r\n"  # cells with either character are quoted, which is why it is not left empty
+
 
 @click.command()
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -97,8 +99,8 @@ def _cell(value: Any, digits: int | None = None) -> str:
 
 def _csv_line(values: list[str]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(values)
-    return line.getvalue()
+    csv.writer(line, lineterminator=_END).writerow(values)
+    return line.getvalue().removesuffix(_END)
 
 
 def _printable(label: str) -> str:

@@ -179,7 +179,7 @@ def load_labelled(ctx: click.Context, data: str, model: Model) -> Dataset:
     _exists(data)
     found, notes = read_labelled(data, _columns(ctx.params), like=model)
     _tell(notes)
-    click.echo(f"data: {_shown(data)} ({found.n_rows:,} rows)", err=True)
+    click.echo(f"data: {_shown(data)} ({found.n_rows:,} row{'' if found.n_rows == 1 else 's'})", err=True)
     return found
 
 
