@@ -407,11 +407,14 @@ def commands(group: click.Group, prefix: tuple[str, ...] = ()) -> list[tuple[str
     return found
 
 
+EXAMPLES = ("calibrate", "evaluate", "predict", "train", "tune")
+
+
 @pytest.mark.parametrize("command", commands(main), ids=" ".join)
 def test_every_command_has_help_with_what_it_does(command: tuple[str, ...]) -> None:
     result = run(*command, "--help")
     assert result.exit_code == 0
-    if command in [(), ("train",), ("tune",), ("predict",), ("data", "fetch")]:
+    if command in [(), *((name,) for name in EXAMPLES), ("data", "fetch")]:
         assert "Examples:" in result.stdout
 
 
