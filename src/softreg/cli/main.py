@@ -9,6 +9,7 @@ import click
 import softreg
 from softreg.cli.data import data
 from softreg.cli.predict import predict
+from softreg.cli.report import report
 from softreg.cli.train import INTERRUPTED, train
 from softreg.cli.tune import tune
 from softreg.errors import DataNotFoundError, FitError, SoftregError
@@ -61,6 +62,7 @@ def main() -> None:
       softreg predict fashion-mnist.safetensors images-idx3-ubyte.gz
       softreg tune wine.csv --target class     the penalty by cross-validation, and the model
       softreg predict wine.safetensors other.csv
+      softreg report fashion-mnist.safetensors fashion-mnist     a web page about the model
       softreg data list                        the data sets, and where they are
     """
 
@@ -68,4 +70,5 @@ def main() -> None:
 main.add_command(train)
 main.add_command(tune)
 main.add_command(predict)
+main.add_command(report)
 main.add_command(data)
