@@ -38,6 +38,7 @@ def overall(problem: Problem, w: Array | None) -> dict[str, float]:
     present = np.unique(y if w is None else y[w > 0])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
+        warnings.filterwarnings("ignore", message="A single label was found")
         balanced = balanced_accuracy_score(y, predicted, sample_weight=w)
     return {
         "accuracy": float(accuracy_score(y, predicted, sample_weight=w)),

@@ -75,7 +75,11 @@ def reliability_diagram(found: Any, name: str, title: str, *, after: bool) -> st
     )  # fmt: skip
     if np.isfinite(found.low).all():
         off = np.clip([found.accuracy - found.low, found.high - found.accuracy], 0, None)
-        axes.errorbar(found.confidence, found.accuracy, off, fmt="none", ecolor=colour, elinewidth=1.3, capsize=2.5)
+        _, caps, _ = axes.errorbar(
+            found.confidence, found.accuracy, off, fmt="none", ecolor=colour, elinewidth=1.3, capsize=2.5
+        )
+        for cap in caps:
+            cap.set_markerfacecolor(colour)
     axes.plot(found.confidence, found.accuracy, color=colour, marker="s" if after else "o", markersize=5, linewidth=1.3)
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="how sure it was", ylabel="how often it was right")
     _percents(axes.xaxis)

@@ -165,10 +165,11 @@ def of_savings(report: Report) -> dict[str, Any]:
     sure = f" (interval of {percent(s.level, 0)}: {ends})" if ends else ""
     relative = f", {percent(s.saved / s.cost_likeliest)} of what it costs" if s.cost_likeliest > 0 else ""
     verb = "saves" if s.saved >= 0 else "costs"
+    saved = f"{verb} {number(abs(s.saved))} a row{sure}{relative}." if s.changed else "saves nothing."
     assert report.trust is not None  # noqa: S101 - there are savings only of judged rows
     by = "with the temperature" if report.trust.temperature is not None else "as the model gives them"
     return {
-        "savings_text": f"{verb} {number(abs(s.saved))} a row{sure}{relative}.",
+        "savings_text": saved,
         "savings_about": f"Judged by the same {plural(s.n_rows, 'row')} as above, with their true classes; "
         f"probabilities are {by}.",
     }
