@@ -59,6 +59,5 @@ def answers(model: Model, data: Dataset) -> Answers:
     """
     if data.targets is not None:
         raise DataError("the rows have probabilities for labels: a report needs labels")
-    y = codes_of(data, model.classes)
-    log_probs = model.predict_log_proba(data.X, data.offset)
-    return Answers(model.logits(data.X, data.offset), log_probs, y, data.weights)
+    log_probs = model.predict_log_proba(data.X, data.offset)  # first: other features say more than other classes
+    return Answers(model.logits(data.X, data.offset), log_probs, codes_of(data, model.classes), data.weights)
