@@ -97,11 +97,12 @@ def test_of_a_known_name_the_test_images_judge() -> None:
     said = json.loads(Path("f.json").read_text())
     model = Model.load("f.safetensors")
     assert said["evaluation"] == json.loads(report(model, test).to_json())["evaluation"]
-    assert said["rows"]["name"] == "fashion-mnist, its test images"
+    assert said["rows"]["name"] == "the test images of fashion-mnist"
 
 
 @pytest.mark.parametrize(
-    ("share", "judged", "rows"), [(None, "its held-out rows", 24), ("0", "the rows it was fitted on", 120)]
+    ("share", "judged", "rows"),
+    [(None, "the held-out rows of first.csv", 24), ("0", "the rows of first.csv that it was fitted on", 120)],
 )
 def test_train_leaves_a_report_that_knows_how_the_fit_ended(share: str | None, judged: str, rows: int) -> None:
     given = [] if share is None else ["--test-share", share]
@@ -109,7 +110,7 @@ def test_train_leaves_a_report_that_knows_how_the_fit_ended(share: str | None, j
     assert done.exit_code == 0, done.output
     assert "wrote t.html\nnext:" in done.stderr
     page = Path("t.html").read_text()
-    assert f't.model <span class="on">on</span> first.csv, {judged}</h1>' in page
+    assert f't.model <span class="on">on</span> {judged}</h1>' in page
     assert "The value is within the tolerance of the optimum, by the certificate: after step" in page
     assert f"{rows} rows" in page
     assert "time of the fit" in page
@@ -120,27 +121,29 @@ def test_train_in_json_keeps_its_lines_with_a_report() -> None:
         "train", "fashion-mnist", "--sample", "--epochs", 1, "--no-picture", "--report", "--json", "--out", "f.x"
     )
     assert [json.loads(line) for line in done.stdout.splitlines()][-1]["status"] == "MAX_STEPS"
-    assert "fashion-mnist, its test images" in Path("f.html").read_text()
+    assert "the test images of fashion-mnist" in Path("f.html").read_text()
 
 
 GOOD = ["report", "m.safetensors", "later.csv", "--target", "kind"]
+OWN = ["report", "m.safetensors", "d.csv", "--target", "kind"]
+CSV, HEAD = "true,treat", "fever,noise,kind\n"
 BAD: dict[str, tuple[dict[str, str], list[str], str]] = {
     "no such model": ({}, ["report", "none.safetensors", "later.csv"], "does not exist"),
     "a model that is none": ({"x": "x"}, ["report", "x", "later.csv", "--target", "kind"], "cut short, or not"),
     "no such data": ({}, ["report", "m.safetensors", "latter.csv"], "Did you mean later.csv?"),
     "no target": ({}, ["report", "m.safetensors", "later.csv"], "needs --target"),
-    "other columns": ({"d.csv": "a,kind\n1,ill\n"}, ["report", "m.safetensors", "d.csv", "--target", "kind"], "'fever'"),
+    "other columns": ({"d.csv": "a,kind\n1,ill\n"}, OWN, "'fever'"),
     "another class": (
-        {"d.csv": "fever,noise,kind\n1,2,il\n1,2,ill\n"}, ["report", "m.safetensors", "d.csv", "--target", "kind"], "'il' in row 0",
+        {"d.csv": HEAD + "1,2,il\n1,2,ill\n"}, OWN, "'il' in row 0",
     ),
-    "no rows": ({"d.csv": "fever,noise,kind\n"}, ["report", "m.safetensors", "d.csv", "--target", "kind"], "no rows"),
+    "no rows": ({"d.csv": HEAD}, OWN, "no rows"),
     "images for columns": ({}, ["report", "m.safetensors", "fashion-mnist", "--sample"], "2 features"),
-    "no calibration rows": ({"d.csv": "fever,noise,kind\n"}, [*GOOD, "--calibration", "d.csv"], "no rows"),
+    "no calibration rows": ({"d.csv": HEAD}, [*GOOD, "--calibration", "d.csv"], "no rows"),
     "calibration by other columns": ({"d.csv": "fever,kind\n1,ill\n"}, [*GOOD, "--calibration", "d.csv"], "'noise'"),
-    "costs of the wrong size": ({"c.csv": "true,treat,wait\nill,1,50\nwell,5\n"}, [*GOOD, "--costs", "c.csv"], "expected 2"),
-    "costs without a class": ({"c.csv": "true,treat\nill,1\n"}, [*GOOD, "--costs", "c.csv"], "has no class 'well'"),
-    "costs of other classes": ({"c.csv": "true,treat\nill,1\nwel,2\n"}, [*GOOD, "--costs", "c.csv"], "meant for 'well'"),
-    "costs that are none": ({"c.csv": "true,treat\nill,nan\nwell,2\n"}, [*GOOD, "--costs", "c.csv"], "expected a finite"),
+    "costs of the wrong size": ({"c.csv": CSV + ",wait\nill,1,50\nwell,5\n"}, [*GOOD, "--costs", "c.csv"], "expected 2"),
+    "costs without a class": ({"c.csv": CSV + "\nill,1\n"}, [*GOOD, "--costs", "c.csv"], "has no class 'well'"),
+    "costs of other classes": ({"c.csv": CSV + "\nill,1\nwel,2\n"}, [*GOOD, "--costs", "c.csv"], "meant for 'well'"),
+    "costs that are none": ({"c.csv": CSV + "\nill,nan\nwell,2\n"}, [*GOOD, "--costs", "c.csv"], "expected a finite"),
     "the model for the page": ({}, [*GOOD, "-o", "m.safetensors"], "would replace it"),
     "one file twice": ({}, [*GOOD, "-o", "r", "--json", "r"], "both r"),
     "no such folder": ({}, [*GOOD, "-o", "nowhere/r.html"], "no folder nowhere"),

@@ -127,7 +127,7 @@ def test_other_rows_to_calibrate_on_leave_all_rows_to_judge(model: Model, data: 
     )  # fmt: skip
     assert found.temperature == temperature_scaling(model.logits(other.X), other.y).temperature
     page = report(model, data, calibration=other, calibration_name="others", data_name="mine").to_html()
-    assert "Fitted on 45 rows of others, and judged by the 120 rows of mine." in page
+    assert "Fitted on others: 45 rows. Judged by mine: 120 rows." in page
 
 
 def test_a_calibrated_models_own_probabilities_are_what_is_judged(model: Model, data: Dataset) -> None:

@@ -90,7 +90,7 @@ def report(
         costs=costs,
         seed=seed,
         name=model.name,
-        data_name=f"{name}, its test images" if is_known(data) else name,
+        data_name=f"the test images of {name}" if is_known(data) else name,
         calibration_name=calibration or "",
     )
 
@@ -113,8 +113,10 @@ def report_fit(model: Model, solution: Solution, loaded: Loaded, out: Path, data
     part = loaded.train if loaded.test is None else loaded.test
     where = "standard input" if data == STDIN else data
     kind = "images" if loaded.of_images else "rows"
-    judged = f"the {kind} it was fitted on" if loaded.test is None else f"its {loaded.tested} {kind}"
-    _write(model, _of(part), out, solution=solution, seed=seed, name=name, data_name=f"{where}, {judged}")
+    judged = f"the {kind} of {where} that it was fitted on"
+    if loaded.test is not None:
+        judged = f"the {loaded.tested} {kind} of {where}"
+    _write(model, _of(part), out, solution=solution, seed=seed, name=name, data_name=judged)
 
 
 def _of(part: Part) -> Dataset:

@@ -99,11 +99,10 @@ def of_trust(report: Report) -> dict[str, Any]:
         return {"held_out": "", "temperature": "", "absent": "", "few_thresholds": [], "quality": []}
     h = trust.held_out
     which = (
-        f"Fitted on {plural(h.fitted, 'row')} of {h.name}, and judged by the {plural(h.judged, 'row')} of "
-        f"{report.rows.name}."
+        f"Fitted on {h.name}: {plural(h.fitted, 'row')}. Judged by {report.rows.name}: {plural(h.judged, 'row')}."
         if h.where == "other"
-        else f"Fitted on one half of {h.name}, {plural(h.fitted, 'row')} drawn by seed {h.seed}, and judged by the "
-        f"other, {plural(h.judged, 'row')}."
+        else f"Fitted on one half of {h.name}: {plural(h.fitted, 'row')}, drawn by seed {h.seed}. Judged by the other "
+        f"half: {plural(h.judged, 'row')}."
     )
     absent = ""
     if trust.absent:
