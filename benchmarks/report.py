@@ -3,8 +3,8 @@
 python benchmarks/report.py [--runs 5] [--out report.html]
 
 The figures, the page and the JSON are timed apart, in a process that has made one report before. `first` is that one,
-with what it imports (scikit-learn's metrics, matplotlib, jinja2); `command` is `softreg report` as a user runs it. There
-is no peer that makes such a page of a model.
+with what it imports (scikit-learn's metrics, matplotlib, jinja2); `command` is `softreg report` as a user runs it.
+There is no peer that makes such a page of a model.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ BAD: dict[str, tuple[dict[str, str], list[str], str]] = {
     "images for columns": ({}, ["report", "m.safetensors", "fashion-mnist", "--sample"], "2 features"),
     "no calibration rows": ({"d.csv": HEAD}, [*GOOD, "--calibration", "d.csv"], "no rows"),
     "calibration by other columns": ({"d.csv": "fever,kind\n1,ill\n"}, [*GOOD, "--calibration", "d.csv"], "'noise'"),
-    "costs of the wrong size": ({"c.csv": CSV + ",wait\nill,1,50\nwell,5\n"}, [*GOOD, "--costs", "c.csv"], "expected 2"),
+    "costs of the wrong size": ({"c.csv": COSTS[:-3] + "\n"}, [*GOOD, "--costs", "c.csv"], "expected 2"),
     "costs without a class": ({"c.csv": CSV + "\nill,1\n"}, [*GOOD, "--costs", "c.csv"], "has no class 'well'"),
     "costs of other classes": ({"c.csv": CSV + "\nill,1\nwel,2\n"}, [*GOOD, "--costs", "c.csv"], "meant for 'well'"),
     "costs that are none": ({"c.csv": CSV + "\nill,nan\nwell,2\n"}, [*GOOD, "--costs", "c.csv"], "expected a finite"),
