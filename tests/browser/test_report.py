@@ -255,7 +255,7 @@ def test_without_scripts_everything_but_the_controls_is_there(browser: Any, repo
     report, path = reports[name]
     with opened(browser, path, java_script_enabled=False) as page:
         page.screenshot(path=KEPT / f"{name}-without-scripts.png", full_page=True)
-        assert page.locator("button:visible, input:visible, select:visible").count() == 0
+        assert page.locator("button:visible, input:visible, select:visible, .scripted:visible").count() == 0
         assert page.locator("section h2:visible").count() >= 6
         assert page.locator("#predictions .card:visible").count() == len(report.samples) + len(report.mistakes)
         assert page.locator("#confusion td[data-c]:visible").count() == len(report.fit.classes) ** 2

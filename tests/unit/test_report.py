@@ -276,6 +276,7 @@ def test_the_strongest_features_are_in_standard_deviations_by_name() -> None:
     assert one.effects[0].feature == "worst texture"
     data = blobs(3, 60)
     model = fitted(data)
+    model = replace(model, W=model.W + np.array([[9.0], [0.0], [-9.0]]))  # which changes no probability
     of_three = report(model, data).strongest
     assert of_three is not None
     effects = model.W * data.X.std(axis=0)[:, None]

@@ -59,8 +59,7 @@ def as_svg(figure: Figure, name: str, title: str, description: str) -> str:
         figure.savefig(out, format="svg", transparent=True, metadata=nothing)
     text = out.getvalue()
     view = re.search(r'viewBox="([^"]*)"', text)
-    body = text[text.index("<g id=") : text.rindex("</svg>")]
-    body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)  # its rules would be the whole page's
+    body = text[text.index("<g id=") : text.rindex("</svg>")]  # not the <style> before it, whose rules are for a page
     body = re.sub(r"\s*\n\s*", " ", body)
     body = re.sub(r"(?<==\")[^\"]*(?=\")", lambda found: _rounded(found[0]), body)
     body = re.sub(r"font-family: [^;\"]*;? ?", "", body)

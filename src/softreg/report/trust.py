@@ -82,8 +82,8 @@ def thresholds(probs: Array, y: NDArray[np.intp]) -> tuple[Threshold, ...]:
 
     Examples
     --------
-    >>> thresholds(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0]))[70]
-    Threshold(threshold=0.7, answered=1, wrong=0, coverage=0.5, risk=0.0)
+    >>> thresholds(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0]))[90]
+    Threshold(threshold=0.9, answered=1, wrong=0, coverage=0.5, risk=0.0)
     """
     confidence = probs.max(axis=1)
     order = np.argsort(confidence)
