@@ -36,6 +36,7 @@ bench: $(VENV)/.tools
 	$(BIN)/python benchmarks/chapter_seeds.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python benchmarks/report.py
 
 # Editable: a change of Python needs no new installation, only one of the native code or of pyproject.toml does.
 $(VENV)/.installed: $(NATIVE) | $(BIN)/pip

@@ -123,9 +123,12 @@ def test_the_command_lines_page_runs_as_it_stands(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if ">>>" in page.read_text()], ids=lambda page: page.name)
-def test_sessions_in_the_documents_print_what_they_show(page: Path) -> None:
+def test_sessions_in_the_documents_print_what_they_show(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import doctest
 
+    monkeypatch.chdir(tmp_path)  # some leave files
     failed, tried = doctest.testfile(str(page), module_relative=False)
     assert tried > 0
     assert failed == 0

@@ -48,6 +48,7 @@ def test_the_wheel_has_the_package_and_nothing_else(built: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"softreg", f"softreg-{wheel.name.split('-')[1]}.dist-info"}
     assert "softreg/py.typed" in names
+    assert {f"softreg/report/{name}" for name in ("page.html", "schema.json", "script.js", "style.css")} <= set(names)
     assert "softreg/data/sample/train-images-idx3-ubyte.gz" in names
     assert any(name.startswith("softreg/kernels/_native.") and name.endswith((".so", ".pyd")) for name in names)
     assert wheel.stat().st_size < 4e6

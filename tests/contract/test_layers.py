@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "estimator": {"errors", "protocols", "arrays", "kernels", "functional", "data", "objective", "solvers", "model"},
     "inference": {"errors", "protocols", "arrays", "kernels", "data", "objective", "model"},
     "plots": {"errors", "data", "metrics", "model", "decision", "inference"},
+    "report": {"errors", "arrays", "functional", "data", "metrics", "decision", "model"},
     "chapter": {"errors", "data", "plots"},
     "cli": None,  # anything
     "__init__": None,

@@ -84,6 +84,7 @@ HEAVY = {
     "pyarrow",
     "torch",
     "platformdirs",
+    "jinja2",
 }
 
 
@@ -97,7 +98,11 @@ def test_inference_comes_when_it_is_asked_for() -> None:
     assert "pandas" not in modules_after("import softreg.inference")
 
 
-@pytest.mark.parametrize("command", ["train", "tune", "predict"])
+def test_what_draws_the_report_comes_with_its_page() -> None:
+    assert not {name.split(".")[0] for name in modules_after("import softreg.report")} & {"jinja2", "matplotlib", "PIL"}
+
+
+@pytest.mark.parametrize("command", ["train", "tune", "predict", "report"])
 def test_help_is_light(command: str) -> None:
     statement = f"import softreg.cli\ntry: softreg.cli.main(['{command}', '--help'])\nexcept SystemExit: pass"
     assert not {name.split(".")[0] for name in modules_after(statement)} & HEAVY

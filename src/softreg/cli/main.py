@@ -11,6 +11,7 @@ from softreg.cli.calibrate import calibrate
 from softreg.cli.data import data
 from softreg.cli.evaluate import evaluate
 from softreg.cli.predict import predict
+from softreg.cli.report import report
 from softreg.cli.train import INTERRUPTED, train
 from softreg.cli.tune import tune
 from softreg.errors import DataNotFoundError, FitError, SoftregError
@@ -65,6 +66,7 @@ def main() -> None:
       softreg predict wine.safetensors other.csv
       softreg evaluate wine.safetensors other.csv --target class      every figure, with an interval
       softreg calibrate wine.safetensors other.csv --target class     probabilities as frequent as they say
+      softreg report fashion-mnist.safetensors fashion-mnist     a web page about the model
       softreg data list                        the data sets, and where they are
     """
 
@@ -73,5 +75,6 @@ main.add_command(calibrate)
 main.add_command(data)
 main.add_command(evaluate)
 main.add_command(predict)
+main.add_command(report)
 main.add_command(train)
 main.add_command(tune)

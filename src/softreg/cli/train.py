@@ -13,6 +13,7 @@ import click
 from softreg.cli.files import again, argument, check_targets, program, stem
 from softreg.cli.part import Part
 from softreg.cli.progress import bar
+from softreg.cli.report import check_pages, report_fit
 from softreg.cli.settings import settings_from, settings_options, solver_name
 from softreg.cli.source import Loaded, is_known, load, source_options
 from softreg.cli.table import Table, number
@@ -50,6 +51,7 @@ STOPPING_SHARE = 0.1  # of the rows that train, held out to stop by
     help="Picture of predictions, of images.  [default: DATA.png]",
 )
 @click.option("--no-picture", is_flag=True, help="Draw none.")
+@click.option("--report", "as_report", is_flag=True, help="Leave a web page about the model, named as --out but .html.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: each step, then how it ended.")
 @click.pass_context
 def train(
@@ -61,6 +63,7 @@ def train(
     out: Path | None,
     picture: Path | None,
     no_picture: bool,
+    as_report: bool,
     as_json: bool,
     **_: Any,  # the options of source_options and settings_options, which are read from the context
 ) -> None:
@@ -95,6 +98,9 @@ def train(
     out = Path(f"{stem(data)}.safetensors") if out is None else out
     drawn = None if no_picture else Path(f"{stem(data)}.png") if known and picture is None else picture
     check_targets(out, drawn)  # before the work, not after it
+    page = out.with_suffix(".html") if as_report else None
+    if page is not None:
+        check_pages(page, None, out)
     settings = settings_from(ctx, images=True) if known else None
 
     loaded = load(ctx, data)
@@ -152,6 +158,8 @@ def train(
         click.echo(solution.message, err=True)
     for path in filter(None, (out, drawn)):
         click.echo(f"wrote {path}", err=True)
+    if page is not None:
+        report_fit(model, solution, loaded, page, data, out.name, ctx.params["seed"])
     click.echo(f"next:  {program(ctx)} predict {argument(out)} {again(loaded.example)}", err=True)
     if solution.status is Status.INTERRUPTED:
         ctx.exit(INTERRUPTED)

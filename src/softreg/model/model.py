@@ -274,6 +274,11 @@ class Model:
     def _calibrated(self) -> Logits:
         return Logits(self.W, self.b, self.scale, self.shift, self.calibration)
 
+    def _repr_html_(self) -> str:
+        from softreg.model import display
+
+        return display.as_html(self)
+
     def __repr__(self) -> str:
         return (
             f"Model({self.n_features} features, {self.n_classes} classes: {', '.join(map(str, self.classes[:4]))}"

@@ -1,0 +1,138 @@
+"""`softreg report`: one web page about a model, and its figures as JSON."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from softreg.cli.files import argument, check_targets
+from softreg.cli.source import STDIN, Loaded, Part, is_known, load_labelled, source_options
+
+if TYPE_CHECKING:
+    from softreg.data import Dataset
+    from softreg.model import Model
+    from softreg.solvers import Solution
+
+__all__ = ["check_pages", "report", "report_fit"]
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("data")
+@source_options()
+@click.option("-o", "--out", type=FILE, help="The page to write.  [default: MODEL.html]")
+@click.option(
+    "--json", "as_json", type=FILE, help="Its figures too, as JSON; docs/report.schema.json says what is where."
+)
+@click.option(
+    "--calibration", metavar="DATA", help="Rows to fit a temperature and prediction sets on.  [default: half of DATA]"
+)
+@click.option(
+    "--costs",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV file: what each action, a column, costs where each class, a line, is true.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the half, and of the intervals."
+)
+@click.pass_context
+def report(
+    ctx: click.Context,
+    /,
+    model: Path,
+    data: str,
+    out: Path | None,
+    as_json: Path | None,
+    calibration: str | None,
+    costs: Path | None,
+    seed: int,
+    **_: Any,  # the options of source_options
+) -> None:
+    """Write a web page about a model, judged by labelled rows: one file that loads nothing from anywhere.
+
+    MODEL is a file that `softreg train` or `tune` wrote. DATA is what `softreg train` takes, of a known name its test
+    images; it should be rows that the model was not fitted on. The page shows how the fit went, predictions and the
+    most confident mistakes, the weights, what is taken for what, whether probabilities are as frequent as they say,
+    when better not to answer, and with --costs what deciding by them saves.
+
+    What needs fitting, a temperature and prediction sets, is fitted on one half of DATA, drawn by --seed, or on the
+    rows of --calibration, and judged by the other rows.
+
+    \b
+    Examples:
+      softreg report fashion-mnist.safetensors fashion-mnist -o report.html
+      softreg report wine.safetensors bottles.csv --target class --json report.json
+      softreg report tumours.safetensors later.csv --target kind --calibration earlier.csv --costs costs.csv
+    """
+    from softreg.model import Model
+
+    out = model.with_suffix(".html") if out is None else out
+    check_pages(out, as_json, model)
+    if calibration == STDIN and data == STDIN:
+        raise click.UsageError("standard input can be read once: DATA and --calibration are both -.")
+    fitted = Model.load(model)
+    judged = load_labelled(ctx, data, fitted)
+    other = None if calibration is None else load_labelled(ctx, calibration, fitted)
+    name = "standard input" if data == STDIN else data
+    _write(
+        fitted,
+        judged,
+        out,
+        as_json,
+        calibration=other,
+        costs=costs,
+        seed=seed,
+        name=model.name,
+        data_name=f"the test images of {name}" if is_known(data) else name,
+        calibration_name=calibration or "",
+    )
+
+
+def _write(model: Model, data: Dataset, out: Path, as_json: Path | None = None, **about: Any) -> None:
+    """Make a report of now, write it, and say so."""
+    from softreg.report import report as made
+
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    found = made(model, data, when=now, **about)
+    found.save(out)
+    click.echo(f"wrote {argument(out)}", err=True)
+    if as_json is not None:
+        found.save_json(as_json)
+        click.echo(f"wrote {argument(as_json)}", err=True)
+
+
+def report_fit(model: Model, solution: Solution, loaded: Loaded, out: Path, data: str, name: str, seed: int) -> None:
+    """Make a report of a fit that has just ended, judged by what was held out, or by its own rows where nothing was."""
+    part = loaded.train if loaded.test is None else loaded.test
+    where = "standard input" if data == STDIN else data
+    kind = "images" if loaded.of_images else "rows"
+    judged = f"the {kind} of {where} that it was fitted on"
+    if loaded.test is not None:
+        judged = f"the {loaded.tested} {kind} of {where}"
+    _write(model, _of(part), out, solution=solution, seed=seed, name=name, data_name=judged)
+
+
+def _of(part: Part) -> Dataset:
+    """Return the part's rows alone."""
+    data, rows = part.data, part.rows
+    if rows is None:
+        return data
+    fields = {name: getattr(data, name) for name in ("weights", "targets", "offset")}
+    some: Any = {name: None if value is None else value[rows] for name, value in fields.items()}
+    return replace(data, X=data.X[rows], y=data.y[rows], **some)
+
+
+def check_pages(out: Path, as_json: Path | None, model: Path) -> None:
+    """Raise click.UsageError where a file cannot be written, or would be written twice."""
+    for path in filter(None, (out, as_json)):
+        check_targets(path, None)
+        if path.resolve() == model.resolve():
+            raise click.UsageError(f"{path} is the model: the report would replace it.")
+    if as_json is not None and as_json.resolve() == out.resolve():
+        raise click.UsageError(f"--out and --json are both {out}.")

@@ -1,0 +1,213 @@
+"""What a report says, as numbers: frozen parts, and how they become JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "Action",
+    "Curves",
+    "Effect",
+    "Fit",
+    "HeldOut",
+    "Quality",
+    "Row",
+    "Rows",
+    "Savings",
+    "Sets",
+    "Strongest",
+    "Threshold",
+    "Trust",
+    "plain",
+]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What was fitted, and how it ended; None where nobody said."""
+
+    model: str  # its name
+    n_features: int
+    classes: tuple[Any, ...]
+    image_shape: tuple[int, int] | None
+    calibrated: bool  # whether the model came with a calibration of its own
+    solver: str | None
+    settings: Mapping[str, Any]
+    status: str | None
+    sentence: str
+    steps: int
+    kept: int | None  # the step whose model this is
+    passes: float | None  # over the training rows
+    loss: float | None  # on the training rows, after the last step
+    relative_gap: float | None  # at most so far above the optimum, of the value
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows that the model is judged by."""
+
+    name: str
+    n_rows: int
+    by_class: tuple[int, ...]
+    weighted: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Figures after each epoch, or each step of a solver that converges, by passes. Arrays are (steps,)."""
+
+    by: str  # "epoch" or "pass"
+    at: Array
+    loss: Array
+    accuracy: Array
+    validation_loss: Array | None
+    validation_accuracy: Array | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row, and what the model makes of it."""
+
+    row: int  # its number in the data, from 0
+    true: int  # codes into the classes
+    predicted: int
+    probability: float  # of what was predicted
+    image: int | None = None  # its place in the sprite
+
+    @property
+    def right(self) -> bool:
+        """Whether the model is."""
+        return self.true == self.predicted
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a column does to a class's logit as it grows by one standard deviation of these rows."""
+
+    feature: str
+    effect: float
+
+
+@dataclass(frozen=True)
+class Strongest:
+    """The columns that speak loudest for and against a class, the loudest first."""
+
+    label: Any
+    against: Any  # the other of two classes, else None: the mean of all classes
+    effects: tuple[Effect, ...]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good probabilities are."""
+
+    accuracy: float
+    log_loss: float
+    brier: float
+    calibration_error: float
+    classwise_calibration_error: float
+    ks_calibration_error: float
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What comes of answering only rows whose largest probability is at least so much."""
+
+    threshold: float
+    answered: int
+    wrong: int  # of them
+    coverage: float
+    risk: float | None  # None where none is answered
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Prediction sets that were fitted on some rows and judged on others."""
+
+    promised: float
+    threshold: float | None  # the least probable class that is taken; None where there were too few rows to leave any
+    judged: Any  # SetReport
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Which rows were fitted to, and which judged."""
+
+    where: str  # "half", or "other" rows
+    name: str  # of the rows that were fitted to
+    fitted: int
+    judged: int
+    seed: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Trust:
+    """Whether probabilities are as frequent as they say, and what can be promised, all of the judged rows."""
+
+    held_out: HeldOut
+    temperature: float | None
+    note: str  # why there is no temperature, or empty
+    before: Quality
+    after: Quality | None
+    reliability_before: Any  # Reliability
+    reliability_after: Any
+    area: float  # under the risk–coverage curve
+    thresholds: tuple[Threshold, ...]
+    sets: tuple[Sets, ...]
+    absent: tuple[Any, ...]  # classes without rows among those that were fitted to
+
+
+@dataclass(frozen=True)
+class Action:
+    """How often an action is taken: that of the likeliest class, or that of least expected cost."""
+
+    name: str
+    likeliest: int
+    least_cost: int
+
+
+@dataclass(frozen=True, eq=False)
+class Savings:
+    """What deciding by costs saves, on the judged rows."""
+
+    actions: tuple[str, ...]
+    costs: Array  # (K, A)
+    taken: tuple[Action, ...]
+    n_rows: int
+    changed: int  # rows for which the two differ
+    cost_likeliest: float  # mean, as paid
+    cost_least: float
+    saved: float  # a row
+    saved_low: float
+    saved_high: float
+    level: float
+
+
+def plain(value: Any) -> Any:
+    """Return a part as for JSON: dicts, lists, numbers and text, None for nan and infinity.
+
+    Examples
+    --------
+    >>> plain(Action("wait", 3, 2)), plain(np.array([1.0, np.nan]))
+    ({'name': 'wait', 'likeliest': 3, 'least_cost': 2}, [1.0, None])
+    """
+    if hasattr(value, "as_dict"):
+        return value.as_dict()
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, np.ndarray | tuple | list):
+        return [plain(one) for one in (value.tolist() if isinstance(value, np.ndarray) else value)]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

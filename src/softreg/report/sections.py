@@ -1,0 +1,174 @@
+"""What the sections with figures are filled with: of all rows, of classes, of the judged rows, of decisions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softreg.report.figures import Trust
+from softreg.report.words import interval, number, percent, plural
+
+if TYPE_CHECKING:
+    from softreg.report.result import Report
+
+__all__ = ["ABOUT", "left_out", "of_classes", "of_figure", "of_savings", "of_trust"]
+
+MATRIX = 40  # classes of a confusion matrix; with more, the most frequent mistakes are listed
+PAIRS = 40
+CLASSES = 200  # of the table by class
+FEW = (0, 50, 60, 70, 80, 90, 95, 99)  # thresholds of the table, in per cent
+ABOUT = {
+    "log_loss": ("log loss", "mean of −log of the true class's probability; lower is better"),
+    "accuracy": ("accuracy", "share of rows whose likeliest class is the true one"),
+    "balanced_accuracy": ("balanced accuracy", "mean of the classes' recalls"),
+    "macro_f1": ("macro F1", "mean of the classes' F1, of precision and recall"),
+    "brier": ("Brier score", "mean squared error of the probabilities, 0 to 2; lower is better"),
+    "calibration_error": ("calibration error", "how far sureness and rightness are apart, in 15 bins"),
+    "classwise_calibration_error": ("classwise calibration error", "the same of every class's probability"),
+    "ks_calibration_error": ("KS calibration error", "the same without bins"),
+    "expected_cost": ("expected cost", "mean cost of a row, decided by the costs"),
+}
+SHARES = ("accuracy", "balanced_accuracy", "macro_f1")
+
+
+def of_figure(figure: Any) -> dict[str, Any]:
+    """Return a figure with its name and what it is."""
+    name, about = ABOUT.get(figure.name, (figure.name.replace("top_", "top-").replace("_", " "), ""))
+    if figure.name.startswith("top_"):
+        about = f"share of rows whose true class is among the {figure.name.split('_')[1]} likeliest"
+    share = figure.name in SHARES or figure.name.startswith("top_")
+    return {
+        "name": name,
+        "about": about,
+        "value": percent(figure.value, 2) if share else number(figure.value),
+        "interval": interval(figure.low, figure.high, share),
+        "raw": figure.value,
+        "low": figure.low,
+    }
+
+
+def of_classes(report: Report, labels: list[str]) -> dict[str, Any]:
+    """Return the confusion matrix, or the most frequent mistakes, and the table of classes."""
+    c = report.evaluation.by_class
+    K = len(labels)
+    total = c.confusion.sum(axis=1)
+    shares = c.confusion / np.where(total > 0, total, 1)[:, None]
+    matrix = [
+        {
+            "total": total[i],
+            "cells": [{"count": c.confusion[i, j], "share": shares[i, j]} for j in range(K)],
+        }
+        for i in (range(K) if K <= MATRIX else ())
+    ]
+    off = c.confusion * (1 - np.eye(K, dtype=c.confusion.dtype))
+    worst = [divmod(int(at), K) for at in np.argsort(-off, axis=None, kind="stable")[:PAIRS]]
+    pairs = [{"true": i, "said": j, "count": off[i, j], "share": shares[i, j]} for i, j in worst if off[i, j] > 0]
+    order = np.arange(K) if K <= CLASSES else np.sort(np.argsort(-c.support, kind="stable")[:CLASSES])
+    by_class = [
+        {
+            "code": k,
+            "name": labels[k],
+            "support": c.support[k],
+            "figures": [
+                {
+                    "raw": value[k],
+                    "value": percent(value[k]),
+                    "interval": interval(low[k], high[k], share=True, bare=True),
+                }
+                for value, low, high in (c.precision, c.recall, c.f1)
+            ],
+        }
+        for k in order.tolist()
+    ]
+    left = left_out(len(by_class), K, "rows stand in the table, the most frequent", "JSON has all")
+    return {"confusion": matrix, "pairs": pairs, "by_class": by_class, "classes_left": left}
+
+
+def left_out(shown: int, of: int, what: str, more: str = "") -> str:
+    """Return a sentence where not all classes are shown, else nothing."""
+    if not shown or shown >= of:
+        return ""
+    return f"Of {shown:,} of {of:,} classes the {what}{'; ' + more if more else ''}."
+
+
+def of_trust(report: Report) -> dict[str, Any]:
+    """Return who was fitted to and judged, and what came of it."""
+    trust = report.trust
+    if trust is None:
+        return {"held_out": "", "temperature": "", "absent": "", "few_thresholds": [], "quality": []}
+    h = trust.held_out
+    which = (
+        f"Fitted on {h.name}: {plural(h.fitted, 'row')}. Judged by {report.rows.name}: {plural(h.judged, 'row')}."
+        if h.where == "other"
+        else f"Fitted on one half of {h.name}: {plural(h.fitted, 'row')}, drawn by seed {h.seed}. Judged by the other "
+        f"half: {plural(h.judged, 'row')}."
+    )
+    absent = ""
+    if trust.absent:
+        names = ", ".join(map(str, trust.absent[:8])) + (", …" if len(trust.absent) > 8 else "")
+        absent = (
+            f"Among the rows fitted to there are none of {names}: what is promised is promised for all rows together."
+        )
+    shown = {name: ABOUT[name][0] for name in vars(trust.before)}
+    quality = [
+        (
+            text,
+            *(
+                ""
+                if part is None
+                else percent(getattr(part, name))
+                if name == "accuracy"
+                else number(getattr(part, name))
+                for part in (trust.before, trust.after)
+            ),
+        )
+        for name, text in shown.items()
+    ]
+    return {
+        "held_out": which,
+        "temperature": _temperature(trust),
+        "absent": absent,
+        "few_thresholds": [trust.thresholds[at] for at in FEW],
+        "quality": quality,
+    }
+
+
+def _temperature(trust: Trust) -> str:
+    T = trust.temperature
+    if T is None:
+        return f"No temperature was fitted: {trust.note}."
+    how = (
+        "too sure of itself"
+        if T > 1.02
+        else "less sure than it could be"
+        if T < 0.98
+        else "about as sure as it is right"
+    )
+    assert trust.after is not None  # noqa: S101 - it goes with a temperature
+    before, after = trust.before.log_loss, trust.after.log_loss
+    verdict = "better" if after < before else "no better"
+    return (
+        f"By the rows fitted to, the model is {how}: dividing its logits by a temperature of {number(T, 3)} suits them "
+        f"best. That is {verdict} on the judged rows: their log loss goes from {number(before)} to {number(after)}. "
+        "The likeliest class stays the same."
+    )
+
+
+def of_savings(report: Report) -> dict[str, Any]:
+    """Return what deciding by costs saves, in words."""
+    s = report.savings
+    if s is None:
+        return {"savings_text": "", "savings_about": ""}
+    ends = interval(s.saved_low, s.saved_high)
+    sure = f" (interval of {percent(s.level, 0)}: {ends})" if ends else ""
+    relative = f", {percent(s.saved / s.cost_likeliest)} of what it costs" if s.cost_likeliest > 0 else ""
+    verb = "saves" if s.saved >= 0 else "costs"
+    saved = f"{verb} {number(abs(s.saved))} a row{sure}{relative}." if s.changed else "saves nothing."
+    assert report.trust is not None  # noqa: S101 - there are savings only of judged rows
+    by = "with the temperature" if report.trust.temperature is not None else "as the model gives them"
+    return {
+        "savings_text": saved,
+        "savings_about": f"Judged by the same {plural(s.n_rows, 'row')} as above, with their true classes; "
+        f"probabilities are {by}.",
+    }
