@@ -563,3 +563,32 @@ def test_data_and_weights_are_not_changed() -> None:
 def test_weights_that_are_none_are_refused(w: Any) -> None:
     with pytest.raises(ValueError, match=r"zero|[Nn]egative|NaN|shape"):
         SoftmaxRegression().fit(X, Y, w)
+
+
+def test_columns_of_probabilities_are_the_classes_that_fit_is_told() -> None:
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    Y = np.random.default_rng(1).dirichlet(np.ones(3), size=40)
+    named, numbered = (SoftmaxRegression().fit(X, Y, classes=classes) for classes in (["a", "b", "c"], None))
+    assert named.classes_.tolist() == ["a", "b", "c"]
+    assert np.array_equal(named.coef_, numbered.coef_)
+    with pytest.raises(ValueError, match="expected 3 of them"):
+        SoftmaxRegression().fit(X, Y, classes=["a", "b"])
+
+
+def test_minibatches_that_went_up_are_warned_of() -> None:
+    X, y = load_iris(return_X_y=True)
+    with pytest.warns(ConvergenceWarning, match="went up"):
+        SoftmaxRegression(solver="sgd", learning_rate=1e9).fit(X, y)
+
+
+def test_columns_by_the_thousand_and_rows_by_the_hundred_take_no_matrix_of_the_columns() -> None:
+    from softreg import Dataset
+    from softreg.objective import SoftmaxObjective
+
+    rng = np.random.default_rng(0)
+    data = Dataset(rng.normal(size=(150, 1500)), rng.integers(3, size=150), np.arange(3))
+    objective = SoftmaxObjective(data, 1 / 150)
+    solve = objective.preconditioner(np.zeros(objective.size), coarse=False)
+    one = np.zeros(objective.size)
+    one[7] = 1.0
+    assert np.flatnonzero(solve(one)).tolist() == [7]  # a diagonal

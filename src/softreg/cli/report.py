@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from softreg.cli.files import argument, check_targets
-from softreg.cli.source import STDIN, Loaded, Part, is_known, load_labelled, source_options
+from softreg.cli.part import Part
+from softreg.cli.source import STDIN, Loaded, is_known, load_labelled, source_options
 
 if TYPE_CHECKING:
     from softreg.data import Dataset

@@ -184,7 +184,14 @@ class SoftmaxRegression(CallbackSupportMixin, ClassifierMixin, SparseCoefMixin, 
         return tags
 
     @with_callbacks
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+    ) -> Self:
         """Fit to labelled rows.
 
         Parameters
@@ -195,6 +202,8 @@ class SoftmaxRegression(CallbackSupportMixin, ClassifierMixin, SparseCoefMixin, 
         sample_weight : (n,) array, optional
         offset : (n, K) array, optional
             Added to the logits; of two classes (n,), that of the second.
+        classes : (K,) array, optional
+            What the columns of y stand for, 0 … K − 1 by default; or all labels there may be, in their order.
 
         Returns
         -------
@@ -209,7 +218,7 @@ class SoftmaxRegression(CallbackSupportMixin, ClassifierMixin, SparseCoefMixin, 
         KeyboardInterrupt
             On Ctrl-C; the attributes are those of the last whole step.
         """
-        solves.run(self, X, y, sample_weight, offset)
+        solves.run(self, X, y, sample_weight, offset, classes)
         return self
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> float:

@@ -22,10 +22,17 @@ DOUBTFUL = (Status.MAX_STEPS, Status.PRECISION_LIMIT, Status.SEPARABLE)
 SMALL_GAP = 1e-6  # relative: a solve that rounding ended nearer than this is worth no warning
 
 
-def run(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None, offset: ArrayLike | None = None) -> None:
+def run(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: ArrayLike | None,
+    offset: ArrayLike | None = None,
+    classes: ArrayLike | None = None,
+) -> None:
     """Fit, and set the estimator's attributes; also where Ctrl-C comes, which is raised again."""
     settings = problem.settings(estimator)
-    target = labels.read(y)
+    target = labels.read(y, classes)
     array = problem.features(estimator, X, reset=True)
     data = problem.dataset(estimator, array, target, sample_weight, offset)
     settings = problem.with_rate(estimator, settings, data)
@@ -80,6 +87,13 @@ def _made(model: Model, classes: NDArray[Any], dtype: Any, X: Any) -> dict[str, 
 
 def warn(estimator: Any, solution: Solution, settings: Settings) -> None:
     """Warn where the fit did not come as near to the optimum as was asked for."""
+    values = solution.history["value"]
+    if isinstance(settings.solver, SGD) and len(values) and not solution.value <= values[0]:
+        why = (
+            f"{estimator.solver} went up: the value was {values[0]:.3g} in the first epoch and is {solution.value:.3g}"
+        )
+        errors.warn(f"{why}. Try a lower learning_rate, or standardize=True.", ConvergenceWarning)
+        return
     if solution.status not in DOUBTFUL or not np.isfinite(estimator.tol):
         return
     exact = estimator.certificate_ <= SMALL_GAP or estimator.certificate_ == np.inf  # that: without a penalty

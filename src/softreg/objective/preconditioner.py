@@ -38,6 +38,8 @@ ROWS_PER_FEATURE, MIN_ROWS = 3, 2000  # drawn for a matrix; fewer make the metri
 POOL_BYTES = 64 << 20  # of the probabilities looked at, in float64
 FEW_ROWS = 1000  # a pass over fewer costs no less; nor should it matter whether rows are repeated or weighted
 OWN_PASSES = 40  # a matrix for each mode may cost as much as this many passes over the data
+SHARED_PASSES = 100  # and one for all modes as much as this many: columns by the thousand, rows by the hundred
+FACTORS = 4  # a matrix's eigenvectors cost as much as so many products of it with itself
 MAX_BYTES = 256 << 20  # of a matrix; beyond, only diagonals are kept
 SPARSE_FEATURES = 1024  # and beyond these of a sparse X, whose passes cost less than its matrices
 FLAT = 1e-4
@@ -104,10 +106,15 @@ def _solve(
     w = w / w.sum() if w.any() else np.full(len(rows), 1 / len(rows))
     sample = Sample(data, rows, intercept)
     epsilon = float(np.finfo(sample.arithmetic).eps)
-    if (d + 1) ** 2 * 8 > MAX_BYTES or (is_sparse(data.X) and d > SPARSE_FEATURES):
+    m = max(MIN_ROWS, ROWS_PER_FEATURE * (d + 1))
+    shared = (d + 1) ** 2 * (min(m, n) + FACTORS * (d + 1))
+    if (
+        (d + 1) ** 2 * 8 > MAX_BYTES
+        or (is_sparse(data.X) and d > SPARSE_FEATURES)
+        or shared > SHARED_PASSES * 4 * max(n, FEW_ROWS) * d * K
+    ):
         return _diagonal(sample, p, w, l2)
     modes, eigenvalues = _modes(p, w)
-    m = max(MIN_ROWS, ROWS_PER_FEATURE * (d + 1))
     own = (
         not coarse
         and (K - 1) * (d + 1) ** 2 * (min(m, max(n, FEW_ROWS)) + 4 * (d + 1))
