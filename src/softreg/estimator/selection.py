@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_method_params
 from softreg.arrays import dtype_name
 from softreg.data import Dataset
 from softreg.errors import LabelError, SettingError, warn
-from softreg.estimator import increments, labels, path, problem, results, rows, solves
+from softreg.estimator import checks, increments, labels, path, problem, results, rows, solves
 from softreg.estimator.prediction import Classifier
 from softreg.estimator.regression import SoftmaxRegression
 from softreg.kernels import in_order
@@ -27,7 +27,6 @@ from softreg.model import Model, Settings, fit
 
 __all__ = ["run", "score"]
 
-RULES = ("best", "one_standard_error")
 OWN = ("Cs", "l1_ratios", "cv", "scoring", "refit", "use_legacy_attributes", "rule", "abandon")
 LOSSES = {"neg_log_loss": "loss", "accuracy": "accuracy", None: "accuracy"}  # scores that the engine gives itself
 
@@ -42,13 +41,15 @@ def run(
 ) -> None:
     """Choose, fit, and set the estimator's attributes; `told` is given each fit of a fold, on whichever thread."""
     routing._raise_for_params(params, estimator, "fit")
+    checks.check(estimator)
     Cs, ratios = _grid(estimator)
-    if not isinstance(estimator.use_legacy_attributes, bool):
-        raise SettingError("use_legacy_attributes", estimator.use_legacy_attributes, "True or False")
-    if estimator.rule not in RULES:
-        raise SettingError("rule", estimator.rule, f"one of {list(RULES)}")
     common = {k: v for k, v in estimator.get_params(deep=False).items() if k not in OWN}
-    settings = [problem.settings(SoftmaxRegression(C=1.0, l1_ratio=ratio, **common)) for ratio in ratios]
+    try:
+        settings = [problem.settings(SoftmaxRegression(C=1.0, l1_ratio=ratio, **common)) for ratio in ratios]
+    except SettingError as error:
+        if error.name != "l1_ratio":
+            raise
+        raise SettingError("l1_ratios", ratios.tolist(), error.want) from None
     target = labels.read(y)
     if target.targets is not None:
         raise LabelError(
@@ -125,12 +126,13 @@ def _grid(estimator: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         warn(message, FutureWarning)
         ratios = (0.0,)
     found = []
-    for name, value, least in (("Cs", Cs, 0.0), ("l1_ratios", ratios, -1.0)):
+    positive = np.nextafter(0.0, 1.0)
+    for name, value, least, most in (("Cs", Cs, positive, np.inf), ("l1_ratios", ratios, 0.0, 1.0)):
         try:
             array = np.asarray(value, float)
         except (TypeError, ValueError):
             array = np.empty(0)
-        if array.ndim != 1 or not len(array) or not (array > least).all():
+        if array.ndim != 1 or not len(array) or not ((array >= least) & (array <= most)).all():
             want = (
                 "a number of values, or a list of positive numbers" if name == "Cs" else "a list of numbers from 0 to 1"
             )
