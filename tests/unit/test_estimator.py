@@ -587,6 +587,18 @@ def test_partial_fit_looks_at_the_same_parameters() -> None:
         SoftmaxRegression(n_threads=0).partial_fit(X, Y)
 
 
+def test_a_first_part_of_one_class_is_told_of_classes() -> None:
+    with pytest.raises(LabelError, match=r"only one class: 0; classes= in the first call of partial_fit"):
+        SoftmaxRegression().partial_fit(X[:50], Y[:50])
+
+
+def test_a_score_is_of_labels() -> None:
+    model = SoftmaxRegression().fit(X, np.eye(3)[Y])
+    with pytest.raises(LabelError, match=r"y has shape \(150, 3\); expected \(n,\) labels"):
+        model.score(X, np.eye(3)[Y])
+    assert model.score(X, model.classes_[np.eye(3)[Y].argmax(axis=1)]) > 0.9
+
+
 def test_a_label_outside_the_classes_is_said_as_it_is_written() -> None:
     with pytest.raises(LabelError, match=r"the first is 2 in row 100"):
         SoftmaxRegression().partial_fit(X, Y, classes=[0, 1])

@@ -58,6 +58,7 @@ def step(estimator: Any, X: Any, y: Any, classes: ArrayLike | None, sample_weigh
         target,
         sample_weight,
         fixed=None if first else (rows.host(estimator.scale_), rows.host(estimator.shift_)),
+        in_parts=True,
     )
     W, b, velocity = _parameters(estimator, data, target.classes, first)
     seen = (0.0 if first else estimator.weight_seen_) + SoftmaxObjective(data).weight

@@ -114,6 +114,7 @@ def dataset(
     offset: ArrayLike | None = None,
     *,
     fixed: Any = None,
+    in_parts: bool = False,
 ) -> Dataset:
     """Return the Dataset of rows, labels and weights; `fixed` is a scale and a shift that are known already.
 
@@ -134,9 +135,10 @@ def dataset(
             raise DataError("all sample weights are zero: there is nothing to fit")
     K = len(target.classes)
     if K < 2:
+        remedy = "; classes= in the first call of partial_fit says all there will be" if in_parts else ""
         raise LabelError(
             "softmax regression needs samples of at least 2 classes in the data, but the data contains only one "
-            f"class: {target.classes.tolist()[0] if K else None!r}"
+            f"class: {target.classes.tolist()[0] if K else None!r}{remedy}"
         )
     Y = target.targets
     if estimator.class_weight is not None:

@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_method_params
 
 from softreg.arrays import dtype_name
 from softreg.data import Dataset
-from softreg.errors import LabelError, SettingError, warn
+from softreg.errors import DataError, LabelError, SettingError, warn
 from softreg.estimator import checks, increments, labels, path, problem, results, rows, solves
 from softreg.estimator.prediction import Classifier
 from softreg.estimator.regression import SoftmaxRegression
@@ -62,6 +62,8 @@ def run(
     named = target.classes[target.codes]
     routed = _routed(estimator, sample_weight, params)
     folds = list(check_cv(estimator.cv, named, classifier=True).split(array, named, **routed.splitter.split))
+    if not folds:
+        raise SettingError("cv", estimator.cv, "at least one fold: (training rows, rows left out)")
     scorer = _scorer(estimator, data, array, target, sample_weight, routed.scorer.score)
     tasks = [(each, np.asarray(train), np.asarray(test)) for train, test in folds for each in settings]
     threads = estimator.n_threads or available_threads()
@@ -94,6 +96,7 @@ def run(
         entries.append(found)
     if gaps is not None:
         rows.fill(array, gaps, rows.host(estimator.fill_))
+    _check_scores(entries, len(folds), refit=bool(estimator.refit))
     results.table(estimator, entries, Cs, ratios, len(folds))
     dtype = np.float32 if dtype_name(array.dtype) == "float32" else np.float64
     if estimator.refit:
@@ -197,6 +200,26 @@ def _flat(model: Model, intercept: bool) -> NDArray[np.float64]:
     made: Any = Classifier()
     made._take(model, model.classes, np.float64)
     return np.column_stack([made.coef_, made.intercept_]) if intercept else np.asarray(made.coef_)
+
+
+def _check_scores(entries: list[list[path.Entry]], n_folds: int, *, refit: bool) -> None:
+    """Warn where fits that were made have no score, and raise DataError where there is nothing to choose by."""
+    made = [entry.coef is not None for row in entries for entry in row]
+    known = np.array([np.isfinite(entry.score) or entry.score == -np.inf for row in entries for entry in row])
+    lost = int((np.array(made) & ~known).sum())
+    if not lost:
+        return
+    remedy = (
+        "nan is the score of a fold that leaves no rows out, or what the scorer gives: see to it that cv leaves rows "
+        "out in each fold, of all classes where the scorer needs them, and that scoring gives numbers for those"
+    )
+    by_fold = known.reshape(n_folds, -1)
+    if not (by_fold.all(axis=0).any() if refit else by_fold.any(axis=1).all()):
+        what = "no C and l1_ratio have a score in every fold" if refit else "a fold has no score for any C and l1_ratio"
+        raise DataError(f"{what}, so that there is nothing to choose by; {remedy}")
+    warn(
+        f"{lost} of {sum(made)} fits have no score, and what they were fitted with is not chosen; {remedy}", UserWarning
+    )
 
 
 def _chosen(estimator: Any) -> tuple[int, int]:
