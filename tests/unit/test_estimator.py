@@ -532,11 +532,76 @@ def test_the_page_of_a_notebook_shows_the_parameters() -> None:
         ({"early_stopping": True, "validation_fraction": 0.001}, "more of the 150 rows to judge by"),
         ({"solver": "sgd", "learning_rate": -1.0}, "learning_rate is -1.0; expected"),
         ({"solver": "sgd", "batch_size": 0}, "batch_size is 0; expected"),
+        ({"batch_size": True}, "batch_size is True; expected"),
+        ({"learning_rate": "fast"}, "learning_rate is 'fast'; expected a positive number, or 'auto'"),
+        ({"momentum": 1}, "momentum is 1; expected a number from 0 to below 1"),
+        ({"fit_intercept": "no"}, "fit_intercept is 'no'; expected True or False"),
+        ({"warm_start": "x"}, "warm_start is 'x'; expected True or False"),
+        ({"standardize": "x"}, "standardize is 'x'; expected True or False"),
+        ({"early_stopping": "x"}, "early_stopping is 'x'; expected True or False"),
+        ({"verbose": "x"}, "verbose is 'x'; expected a whole number, at least 0"),
+        ({"verbose": -1}, "verbose is -1; expected a whole number, at least 0"),
+        *(({"n_threads": n}, f"n_threads is {n!r}; expected a whole number, at least 1") for n in (0, -1, 1.5, "x")),
+        *(({"random_state": s}, f"random_state is {s!r}; expected None, a whole") for s in ("x", -1, 1.5)),
+        *(({"validation_fraction": v}, f"validation_fraction is {v!r}; expected") for v in (2, "x", 1.0)),
+        ({"max_iter": -1}, "max_iter is -1; expected"),
+        ({"n_iter_no_change": 0}, "n_iter_no_change is 0; expected"),
+        ({"early_stopping": True, "n_iter_no_change": 0}, "n_iter_no_change is 0; expected"),
+        ({"l1_ratio": np.float64(2.0)}, r"^l1_ratio is 2\.0; expected a number from 0 to 1"),
+        ({"l1_ratio": 0.5, "solver": "sag"}, r"l1_ratio is 0\.5; expected 0 with this solver"),
     ],
 )
 def test_parameters_without_meaning_are_refused(params: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         SoftmaxRegression(**params).fit(X, Y)
+
+
+@pytest.mark.filterwarnings("ignore:sgd failed to converge")
+def test_parameters_of_numpys_types_are_taken() -> None:
+    truths: dict[str, Any] = dict.fromkeys(("fit_intercept", "warm_start", "standardize", "early_stopping"), np.True_)
+    wholes: dict[str, Any] = {
+        "max_iter": 3,
+        "verbose": 0,
+        "random_state": 2,
+        "n_threads": 1,
+        "n_iter_no_change": 4,
+        "batch_size": 8,
+    }
+    numbers: dict[str, Any] = {
+        "validation_fraction": np.float32(0.2),
+        "momentum": np.float32(0.5),
+        "learning_rate": np.float32(0.1),
+    }
+    params = truths | numbers | {name: np.int64(value) for name, value in wholes.items()}
+    assert SoftmaxRegression(solver="sgd", **params).fit(X, Y).n_iter_[0] == 3
+    plain: dict[str, Any] = {name: value.item() for name, value in params.items()}
+    SoftmaxRegression(solver="sgd", random_state=np.random.RandomState(0), max_iter=0).fit(X, Y)
+    np.testing.assert_array_equal(
+        SoftmaxRegression(solver="sgd", **params).fit(X, Y).coef_,
+        SoftmaxRegression(solver="sgd", **plain).fit(X, Y).coef_,
+    )
+
+
+def test_partial_fit_looks_at_the_same_parameters() -> None:
+    with pytest.raises(SettingError, match=r"n_threads is 0; expected a whole number, at least 1"):
+        SoftmaxRegression(n_threads=0).partial_fit(X, Y)
+
+
+def test_a_first_part_of_one_class_is_told_of_classes() -> None:
+    with pytest.raises(LabelError, match=r"only one class: 0; classes= in the first call of partial_fit"):
+        SoftmaxRegression().partial_fit(X[:50], Y[:50])
+
+
+def test_a_score_is_of_labels() -> None:
+    model = SoftmaxRegression().fit(X, np.eye(3)[Y])
+    with pytest.raises(LabelError, match=r"y has shape \(150, 3\); expected \(n,\) labels"):
+        model.score(X, np.eye(3)[Y])
+    assert model.score(X, model.classes_[np.eye(3)[Y].argmax(axis=1)]) > 0.9
+
+
+def test_a_label_outside_the_classes_is_said_as_it_is_written() -> None:
+    with pytest.raises(LabelError, match=r"the first is 2 in row 100"):
+        SoftmaxRegression().partial_fit(X, Y, classes=[0, 1])
 
 
 @pytest.mark.parametrize(

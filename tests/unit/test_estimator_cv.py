@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import StratifiedKFold
 
 import softreg
 from softreg import SoftmaxRegression, SoftmaxRegressionCV
-from softreg.errors import LabelError, SettingError
+from softreg.errors import DataError, LabelError, SettingError
 from softreg.estimator import path
 from softreg.model import Path
 
@@ -177,16 +178,51 @@ def test_rows_of_probabilities_are_no_labels_to_make_folds_of() -> None:
         ({"Cs": 0}, "Cs is 0"),
         ({"Cs": [1.0, -1.0]}, "Cs is .*expected a number of values, or a list of positive numbers"),
         ({"Cs": []}, "Cs is"),
-        ({"l1_ratios": (2.0,)}, "l1_ratio is"),
+        ({"l1_ratios": [2]}, r"l1_ratios is \[2\]; expected a list of numbers from 0 to 1"),
         ({"l1_ratios": "all"}, "l1_ratios is 'all'; expected a list of numbers from 0 to 1"),
         ({"rule": "worst"}, "rule is 'worst'; expected one of"),
-        ({"solver": "lbfgs", "l1_ratios": (1.0,)}, "use solver='auto'"),
+        ({"solver": "lbfgs", "l1_ratios": (1.0,)}, r"l1_ratios is \[1\.0\]; expected 0 with this.* use solver='auto'"),
+        ({"refit": "x"}, "refit is 'x'; expected True or False"),
+        ({"abandon": "x"}, "abandon is 'x'; expected True or False"),
+        ({"fit_intercept": "no"}, "fit_intercept is 'no'; expected True or False"),
+        ({"n_threads": 0}, "n_threads is 0; expected a whole number, at least 1"),
+        ({"max_iter": -1}, "max_iter is -1; expected"),
+        ({"cv": []}, r"cv is \[\]; expected at least one fold"),
         ({"use_legacy_attributes": "warn"}, "use_legacy_attributes is 'warn'; expected True or False"),
     ],
 )
 def test_parameters_without_meaning_are_refused(params: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         SoftmaxRegressionCV(**params).fit(X, Y)
+
+
+def _nan(model: Any, X: Any, y: Any) -> float:
+    return np.nan
+
+
+def _nan_of_weak_penalties(model: Any, X: Any, y: Any) -> float:
+    return np.nan if np.abs(model.coef_).max() > 1 else 1.0
+
+
+EMPTY = (np.arange(150), np.arange(0))
+
+
+@pytest.mark.parametrize("refit", [True, False])
+@pytest.mark.parametrize("params", [{"scoring": _nan}, {"cv": [EMPTY]}, {"cv": [EMPTY, (np.arange(150),) * 2]}])
+def test_nothing_is_chosen_without_scores(params: dict[str, Any], refit: bool) -> None:
+    with pytest.raises(DataError, match=r"nothing to choose by; nan is the score of a fold that leaves no rows out"):
+        SoftmaxRegressionCV(Cs=CS, refit=refit, **params).fit(X, Y)
+
+
+def test_fits_without_a_score_are_said_and_not_chosen() -> None:
+    with pytest.warns(UserWarning, match=r"^10 of 15 fits have no score"):
+        model = SoftmaxRegressionCV(Cs=CS, scoring=_nan_of_weak_penalties).fit(X, Y)
+    assert model.C_ == 0.001
+
+
+def test_an_unfitted_path_is_not_drawn() -> None:
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        SoftmaxRegressionCV().plot_path()
 
 
 def test_a_path_that_nobody_waits_for_ends_after_a_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from softreg.arrays import dtype_name
 from softreg.data import Dataset
 from softreg.errors import FitError, LabelError, SettingError, warn
-from softreg.estimator import labels, names, problem, rows
+from softreg.estimator import checks, labels, names, problem, rows
 from softreg.kernels import one_blas_thread
 from softreg.model import Model, Settings
 from softreg.model.present import Present
@@ -45,6 +45,7 @@ def step(estimator: Any, X: Any, y: Any, classes: ArrayLike | None, sample_weigh
     FitError
         Where the steps run into infinities; the estimator stays as it was.
     """
+    checks.check(estimator)
     C, l1_ratio = names.penalty(estimator)
     if l1_ratio > 0:
         raise SettingError("l1_ratio", l1_ratio, "0 with partial_fit, whose steps need a smooth penalty")
@@ -57,6 +58,7 @@ def step(estimator: Any, X: Any, y: Any, classes: ArrayLike | None, sample_weigh
         target,
         sample_weight,
         fixed=None if first else (rows.host(estimator.scale_), rows.host(estimator.shift_)),
+        in_parts=True,
     )
     W, b, velocity = _parameters(estimator, data, target.classes, first)
     seen = (0.0 if first else estimator.weight_seen_) + SoftmaxObjective(data).weight

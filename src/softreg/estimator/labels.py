@@ -104,7 +104,7 @@ def coded(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
     if len(unknown):
         raise LabelError(
             f"{len(unknown)} labels are not among the classes {classes.tolist()}; the first is "
-            f"{labels[unknown[0]]!r} in row {unknown[0]}"
+            f"{labels.tolist()[unknown[0]]!r} in row {unknown[0]}"
         )
     return codes
 

@@ -29,7 +29,7 @@ SOLVERS: dict[str, Any] = {
 SMOOTH = ("lbfgs", "newton", "newton-cholesky", "newton-cg", "sag", "sgd")  # whose penalty must be
 
 
-def solver(name: Any, l1: bool) -> Solver[Any, Any] | None:
+def solver(name: Any, l1_ratio: float) -> Solver[Any, Any] | None:
     """Return the solver of this name, None for one that is chosen by the problem.
 
     Raises
@@ -51,14 +51,14 @@ def solver(name: Any, l1: bool) -> Solver[Any, Any] | None:
         )
     if name not in SOLVERS:
         raise SettingError("solver", name, f"one of {list(SOLVERS)}")
-    if l1 and name in SMOOTH:
+    if l1_ratio > 0 and name in SMOOTH:
         raise SettingError(
             "l1_ratio",
-            "above 0",
+            l1_ratio,
             f"0 with this solver. Solver {name} supports only 'l2' or None penalties, which are smooth; "
             "use solver='auto', 'proximal' or 'saga'",
         )
-    made: Solver[Any, Any] | None = SOLVERS[name](l1)
+    made: Solver[Any, Any] | None = SOLVERS[name](l1_ratio > 0)
     return made
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from softreg.arrays import dense
 from softreg.data import Dataset
 from softreg.data.units import moments
 from softreg.errors import DataError, LabelError, SettingError
-from softreg.estimator import labels, names, rows
+from softreg.estimator import checks, labels, names, rows
 from softreg.model import AUTO, Model, Settings
 from softreg.solvers import SGD
 
@@ -34,7 +33,6 @@ __all__ = [
     "with_rate",
 ]
 
-MISSING = ("error", "mean", "zero")
 BLOCK_ROWS = 4096
 MAX_CLASSES = 10  # that the learning rate grows with
 
@@ -47,20 +45,15 @@ def settings(estimator: Any) -> Settings:
     SettingError
         Where one of them has no meaning.
     """
+    checks.check(estimator)
     C, l1_ratio = names.penalty(estimator)
-    solver = names.solver(estimator.solver, l1_ratio > 0 and math.inf > C)
-    if estimator.missing not in MISSING:
-        raise SettingError("missing", estimator.missing, f"one of {list(MISSING)}")
+    solver = names.solver(estimator.solver, l1_ratio if math.inf > C else 0.0)
     if isinstance(estimator.solver, str) and isinstance(solver, SGD):
         rate = 0.1 if estimator.learning_rate == "auto" else estimator.learning_rate
         solver = SGD(rate, estimator.batch_size, momentum=estimator.momentum, seed=seed(estimator))
-    try:
-        max_steps = operator.index(estimator.max_iter)
-    except TypeError:
-        raise SettingError("max_iter", estimator.max_iter, "a whole number, at least 0") from None
     return Settings(
         solver=AUTO if solver is None else solver,
-        max_steps=max_steps,
+        max_steps=int(estimator.max_iter),
         C=C,
         l1_ratio=l1_ratio,
         tol=estimator.tol,
@@ -75,7 +68,7 @@ def seed(estimator: Any) -> int:
     state = estimator.random_state
     if state is None:
         return 0
-    if isinstance(state, (int, np.integer)) and state >= 0:
+    if isinstance(state, (int, np.integer)):
         return int(state)
     return int(check_random_state(state).randint(np.iinfo(np.int32).max))
 
@@ -121,6 +114,7 @@ def dataset(
     offset: ArrayLike | None = None,
     *,
     fixed: Any = None,
+    in_parts: bool = False,
 ) -> Dataset:
     """Return the Dataset of rows, labels and weights; `fixed` is a scale and a shift that are known already.
 
@@ -141,9 +135,10 @@ def dataset(
             raise DataError("all sample weights are zero: there is nothing to fit")
     K = len(target.classes)
     if K < 2:
+        remedy = "; classes= in the first call of partial_fit says all there will be" if in_parts else ""
         raise LabelError(
             "softmax regression needs samples of at least 2 classes in the data, but the data contains only one "
-            f"class: {target.classes.tolist()[0] if K else None!r}"
+            f"class: {target.classes.tolist()[0] if K else None!r}{remedy}"
         )
     Y = target.targets
     if estimator.class_weight is not None:
@@ -258,8 +253,6 @@ def parts(estimator: Any, data: Dataset) -> tuple[NDArray[np.int64] | None, NDAr
     if not estimator.early_stopping:
         return None, None
     share = estimator.validation_fraction
-    if not (isinstance(share, (int, float)) and 0 < share < 1):
-        raise SettingError("validation_fraction", share, "a number above 0 and below 1")
     rng = np.random.default_rng((seed(estimator), 1))
     aside = []
     for k in range(data.n_classes):

@@ -12,7 +12,8 @@ from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 
-from softreg.estimator import increments, solves
+from softreg.errors import LabelError
+from softreg.estimator import increments, rows, solves
 from softreg.estimator.prediction import Classifier
 
 __all__ = ["SoftmaxRegression"]
@@ -223,6 +224,11 @@ class SoftmaxRegression(CallbackSupportMixin, ClassifierMixin, SparseCoefMixin, 
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> float:
         """Return the share of rows whose most likely class is theirs, by weight."""
+        if np.ndim(rows.host(y)) == 2 and np.shape(y)[1] > 1:
+            raise LabelError(
+                f"y has shape {tuple(np.shape(y))}; expected (n,) labels, which are what rows are right or wrong by: "
+                "of rows of probabilities pass classes_[y.argmax(axis=1)]"
+            )
         return float(accuracy_score(y, self.predict(X, offset), sample_weight=sample_weight))
 
     @available_if(_smooth)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from softreg.estimator import path
 
@@ -66,6 +67,7 @@ def legacy(estimator: Any) -> None:
 
 def draw(estimator: Any, ax: Any = None) -> Any:
     """Draw the mean score against C, a line for each mixture, with its standard error and what was chosen."""
+    check_is_fitted(estimator)
     import matplotlib.pyplot as plt
 
     if ax is None:

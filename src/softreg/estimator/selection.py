@@ -17,8 +17,8 @@ from sklearn.utils.validation import _check_method_params
 
 from softreg.arrays import dtype_name
 from softreg.data import Dataset
-from softreg.errors import LabelError, SettingError, warn
-from softreg.estimator import increments, labels, path, problem, results, rows, solves
+from softreg.errors import DataError, LabelError, SettingError, warn
+from softreg.estimator import checks, increments, labels, path, problem, results, rows, solves
 from softreg.estimator.prediction import Classifier
 from softreg.estimator.regression import SoftmaxRegression
 from softreg.kernels import in_order
@@ -27,7 +27,6 @@ from softreg.model import Model, Settings, fit
 
 __all__ = ["run", "score"]
 
-RULES = ("best", "one_standard_error")
 OWN = ("Cs", "l1_ratios", "cv", "scoring", "refit", "use_legacy_attributes", "rule", "abandon")
 LOSSES = {"neg_log_loss": "loss", "accuracy": "accuracy", None: "accuracy"}  # scores that the engine gives itself
 
@@ -42,13 +41,15 @@ def run(
 ) -> None:
     """Choose, fit, and set the estimator's attributes; `told` is given each fit of a fold, on whichever thread."""
     routing._raise_for_params(params, estimator, "fit")
+    checks.check(estimator)
     Cs, ratios = _grid(estimator)
-    if not isinstance(estimator.use_legacy_attributes, bool):
-        raise SettingError("use_legacy_attributes", estimator.use_legacy_attributes, "True or False")
-    if estimator.rule not in RULES:
-        raise SettingError("rule", estimator.rule, f"one of {list(RULES)}")
     common = {k: v for k, v in estimator.get_params(deep=False).items() if k not in OWN}
-    settings = [problem.settings(SoftmaxRegression(C=1.0, l1_ratio=ratio, **common)) for ratio in ratios]
+    try:
+        settings = [problem.settings(SoftmaxRegression(C=1.0, l1_ratio=ratio, **common)) for ratio in ratios]
+    except SettingError as error:
+        if error.name != "l1_ratio":
+            raise
+        raise SettingError("l1_ratios", ratios.tolist(), error.want) from None
     target = labels.read(y)
     if target.targets is not None:
         raise LabelError(
@@ -61,6 +62,8 @@ def run(
     named = target.classes[target.codes]
     routed = _routed(estimator, sample_weight, params)
     folds = list(check_cv(estimator.cv, named, classifier=True).split(array, named, **routed.splitter.split))
+    if not folds:
+        raise SettingError("cv", estimator.cv, "at least one fold: (training rows, rows left out)")
     scorer = _scorer(estimator, data, array, target, sample_weight, routed.scorer.score)
     tasks = [(each, np.asarray(train), np.asarray(test)) for train, test in folds for each in settings]
     threads = estimator.n_threads or available_threads()
@@ -93,6 +96,7 @@ def run(
         entries.append(found)
     if gaps is not None:
         rows.fill(array, gaps, rows.host(estimator.fill_))
+    _check_scores(entries, len(folds), refit=bool(estimator.refit))
     results.table(estimator, entries, Cs, ratios, len(folds))
     dtype = np.float32 if dtype_name(array.dtype) == "float32" else np.float64
     if estimator.refit:
@@ -125,12 +129,13 @@ def _grid(estimator: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         warn(message, FutureWarning)
         ratios = (0.0,)
     found = []
-    for name, value, least in (("Cs", Cs, 0.0), ("l1_ratios", ratios, -1.0)):
+    positive = np.nextafter(0.0, 1.0)
+    for name, value, least, most in (("Cs", Cs, positive, np.inf), ("l1_ratios", ratios, 0.0, 1.0)):
         try:
             array = np.asarray(value, float)
         except (TypeError, ValueError):
             array = np.empty(0)
-        if array.ndim != 1 or not len(array) or not (array > least).all():
+        if array.ndim != 1 or not len(array) or not ((array >= least) & (array <= most)).all():
             want = (
                 "a number of values, or a list of positive numbers" if name == "Cs" else "a list of numbers from 0 to 1"
             )
@@ -195,6 +200,26 @@ def _flat(model: Model, intercept: bool) -> NDArray[np.float64]:
     made: Any = Classifier()
     made._take(model, model.classes, np.float64)
     return np.column_stack([made.coef_, made.intercept_]) if intercept else np.asarray(made.coef_)
+
+
+def _check_scores(entries: list[list[path.Entry]], n_folds: int, *, refit: bool) -> None:
+    """Warn where fits that were made have no score, and raise DataError where there is nothing to choose by."""
+    made = [entry.coef is not None for row in entries for entry in row]
+    known = np.array([np.isfinite(entry.score) or entry.score == -np.inf for row in entries for entry in row])
+    lost = int((np.array(made) & ~known).sum())
+    if not lost:
+        return
+    remedy = (
+        "nan is the score of a fold that leaves no rows out, or what the scorer gives: see to it that cv leaves rows "
+        "out in each fold, of all classes where the scorer needs them, and that scoring gives numbers for those"
+    )
+    by_fold = known.reshape(n_folds, -1)
+    if not (by_fold.all(axis=0).any() if refit else by_fold.any(axis=1).all()):
+        what = "no C and l1_ratio have a score in every fold" if refit else "a fold has no score for any C and l1_ratio"
+        raise DataError(f"{what}, so that there is nothing to choose by; {remedy}")
+    warn(
+        f"{lost} of {sum(made)} fits have no score, and what they were fitted with is not chosen; {remedy}", UserWarning
+    )
 
 
 def _chosen(estimator: Any) -> tuple[int, int]:
