@@ -822,7 +822,7 @@ TUNE: dict[str, tuple[list[object], str]] = {
     "no number": (["--Cs", "1,x"], "'1,x' is not a number, nor numbers"),
     "C of 0": (["--Cs", "0"], "Cs"),
     "C below 0": (["--Cs", "-1,1"], "Cs"),
-    "too much L1": (["--l1-ratios", "2"], "expected a number from 0 to 1"),
+    "too much L1": (["--l1-ratios", "2"], "from 0 to 1"),
     "one fold": (["--cv", 1], "--cv"),
     "more folds than rows": (["--cv", 1000], "n_splits=1000"),
     "a folder that is not there": (["--out", "no/m"], "no folder no"),

@@ -112,9 +112,9 @@ class SettingError(SoftregError, ValueError):
     """A setting outside its range."""
 
     def __init__(self, name: str, got: object, want: str) -> None:
-        if getattr(got, "ndim", None) == 0 and hasattr(got, "item"):
-            got = got.item()  # 2.0 rather than np.float64(2.0)
-        super().__init__(f"{name} is {got!r}; expected {want}")
+        plain = hasattr(got, "item") and hasattr(got, "is_integer")  # a NumPy number, and no boolean
+        shown = got.item() if plain else got  # type: ignore[attr-defined]  # 2.0 rather than np.float64(2.0)
+        super().__init__(f"{name} is {shown!r}; expected {want}")
         self.name, self.got, self.want = name, got, want
 
 
