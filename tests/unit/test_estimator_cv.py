@@ -196,6 +196,44 @@ def test_parameters_without_meaning_are_refused(params: dict[str, Any], message:
         SoftmaxRegressionCV(**params).fit(X, Y)
 
 
+class Heard:
+    """Follows scikit-learn's protocol, and asks for an end at once."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.fitted: list[Any] = []
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        self.said.append("setup")
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        self.said.append("teardown")
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        self.said.append(f"begin {context.task_name} of {context.max_subtasks}")
+
+    def on_fit_task_end(self, estimator: Any, context: Any, *, fitted_estimator: Any = None) -> bool:
+        self.said.append("end")
+        self.fitted.append(fitted_estimator)
+        return True
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_scikit_learns_callbacks_are_told_of_the_fit_and_of_each_path(n_threads: int) -> None:
+    heard = Heard()
+    model = SoftmaxRegressionCV(Cs=CS, cv=2, l1_ratios=(0.0, 0.5), n_threads=n_threads).set_callbacks(heard).fit(X, Y)
+    paths = ["begin softreg-path of 0", "end"] * 4
+    assert heard.said == ["setup", "begin fit of 4", *paths, "end", "teardown"]
+    np.testing.assert_array_equal(heard.fitted[-1].coef_, model.coef_)
+
+
+def test_callbacks_are_let_go_of_where_a_fit_fails() -> None:
+    heard = Heard()
+    with pytest.raises(DataError):
+        SoftmaxRegressionCV(Cs=CS, scoring=_nan).set_callbacks(heard).fit(X, Y)
+    assert heard.said[-1] == "teardown"
+
+
 def _nan(model: Any, X: Any, y: Any) -> float:
     return np.nan
 

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.metrics import get_scorer
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
@@ -16,7 +17,7 @@ from softreg.estimator.prediction import Classifier
 __all__ = ["SoftmaxRegressionCV"]
 
 
-class SoftmaxRegressionCV(ClassifierMixin, SparseCoefMixin, Classifier, BaseEstimator):
+class SoftmaxRegressionCV(CallbackSupportMixin, ClassifierMixin, SparseCoefMixin, Classifier, BaseEstimator):
     """Softmax regression whose penalty is chosen by cross-validation, along one warm-started path for each fold.
 
     Parameters
@@ -141,6 +142,7 @@ class SoftmaxRegressionCV(ClassifierMixin, SparseCoefMixin, Classifier, BaseEsti
         self.momentum = momentum
         self.n_threads = n_threads
 
+    @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, **params: Any) -> Self:
         """Choose the penalty and fit with it.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from softreg.errors import SettingError
 from softreg.model import EarlyStopping, Model, Score
 from softreg.solvers import Answer, Step, Verdict
 
-__all__ = ["Monitors", "Settled", "Tasks"]
+__all__ = ["Monitors", "Paths", "Settled", "Tasks"]
+
+A = TypeVar("A")
 
 
 class Monitors:
@@ -115,4 +118,31 @@ class Tasks:
             self._end()
             self.task = self._begin()
         self.task.call_on_fit_task_end(estimator=self.estimator)
+        self.root.call_on_fit_task_end(estimator=self.estimator, **self.given, reconstruction_attributes={})
+
+
+class Paths:
+    """Tells scikit-learn's callbacks of a cross-validation: of the fit, and of each path of a fold and a mixture.
+
+    A path's task begins when its turn comes in the order of the folds, though threads may have walked it before. What
+    they answer ends nothing: there would be no scores to choose by.
+    """
+
+    def __init__(self, estimator: Any, given: dict[str, Any], n: int) -> None:
+        self.estimator, self.given = estimator, given
+        self.root = estimator._init_callback_context(max_subtasks=n)
+        self.root.call_on_fit_task_begin(estimator=estimator, **given)
+
+    def passed_on(self, paths: Iterable[A]) -> Iterator[A]:
+        """Yield what the paths are, each within its task."""
+        found = iter(paths)
+        for _ in range(self.root.max_subtasks):
+            task = self.root.subcontext(task_name="softreg-path")
+            task.call_on_fit_task_begin(estimator=self.estimator, **self.given)
+            path = next(found)
+            task.call_on_fit_task_end(estimator=self.estimator, **self.given)
+            yield path
+
+    def close(self) -> None:
+        """End the fit: the estimator is fitted."""
         self.root.call_on_fit_task_end(estimator=self.estimator, **self.given, reconstruction_attributes={})

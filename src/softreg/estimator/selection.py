@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_method_params
 from softreg.arrays import dtype_name
 from softreg.data import Dataset
 from softreg.errors import DataError, LabelError, SettingError, warn
-from softreg.estimator import checks, increments, labels, path, problem, results, rows, solves
+from softreg.estimator import checks, increments, labels, monitors, path, problem, results, rows, solves
 from softreg.estimator.prediction import Classifier
 from softreg.estimator.regression import SoftmaxRegression
 from softreg.kernels import in_order
@@ -90,7 +90,12 @@ def run(
         )
 
     entries: list[list[path.Entry]] = []
-    for found in in_order(walk, tasks, outer, over):
+    walks = in_order(walk, tasks, outer, over)
+    heard = None
+    if getattr(estimator, "_skl_callbacks", None):
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        heard = monitors.Paths(estimator, {"X": X, "y": y, "metadata": metadata}, len(tasks))
+    for found in walks if heard is None else heard.passed_on(walks):
         if estimator.verbose:
             results.write(len(entries), len(ratios), Cs, ratios, found)
         entries.append(found)
@@ -113,6 +118,8 @@ def run(
     if estimator.use_legacy_attributes:
         results.legacy(estimator)
     increments.forget(estimator, data)
+    if heard is not None:
+        heard.close()
 
 
 def _grid(estimator: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
