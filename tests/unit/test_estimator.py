@@ -164,6 +164,23 @@ def test_columns_that_are_not_numbers_are_named_with_the_encoder_to_use() -> Non
         SoftmaxRegression().fit(table, Y)
 
 
+def test_objects_that_are_numbers_are_numbers() -> None:
+    table = in_pandas(X)
+    found = SoftmaxRegression().fit(table.astype(object), Y).coef_
+    np.testing.assert_array_equal(found, SoftmaxRegression().fit(table, Y).coef_)
+    holed = table.astype(object)
+    holed.iloc[3, 1] = None
+    assert SoftmaxRegression(missing="zero").fit(holed, Y).predict(holed).shape == (150,)
+
+
+def test_tables_that_are_not_read_are_told_what_makes_them_so() -> None:
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    with pytest.raises(DataError, match=r"sparse columns.*X\.sparse\.to_coo\(\)\.tocsr\(\).*to_dense"):
+        SoftmaxRegression().fit(in_pandas(X).astype(pandas.SparseDtype(float)), Y)
+    with pytest.raises(DataError, match=r"LazyFrame.*X\.collect\(\)"):
+        SoftmaxRegression().fit(polars.DataFrame(X).lazy(), Y)
+
+
 def test_booleans_beside_numbers_and_missing_integers_are_numbers() -> None:
     pandas = pytest.importorskip("pandas")
     table = in_pandas(X).assign(e=Y == 0, f=pandas.array([1, None] * 75, dtype="Int64"))
@@ -544,6 +561,8 @@ def test_the_page_of_a_notebook_shows_the_parameters() -> None:
         *(({"n_threads": n}, f"n_threads is {n!r}; expected a whole number, at least 1") for n in (0, -1, 1.5, "x")),
         *(({"random_state": s}, f"random_state is {s!r}; expected None, a whole") for s in ("x", -1, 1.5)),
         *(({"validation_fraction": v}, f"validation_fraction is {v!r}; expected") for v in (2, "x", 1.0)),
+        ({"scale": "x"}, "scale is 'x'; expected a number, or one for each column"),
+        ({"shift": "x", "standardize": True}, "shift is 'x'; expected a number, or one for each column"),
         ({"max_iter": -1}, "max_iter is -1; expected"),
         ({"n_iter_no_change": 0}, "n_iter_no_change is 0; expected"),
         ({"early_stopping": True, "n_iter_no_change": 0}, "n_iter_no_change is 0; expected"),

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from softreg import SoftmaxRegression, SoftmaxRegressionCV
-from softreg.errors import ShapeError
+from softreg.errors import DataError, ShapeError
 
 X, _ = load_iris(return_X_y=True)
 Y = np.random.default_rng(1).integers(0, 3, 150)
@@ -107,3 +107,8 @@ def test_cross_validation_hands_each_fold_its_offsets() -> None:
         np.testing.assert_allclose(
             cross_val_score(asking, X, Y, cv=3, params={"offset": OFFSET}), cross_val_score(plain, X, Y, cv=3)
         )
+
+
+def test_an_offset_that_is_no_numbers_is_refused() -> None:
+    with pytest.raises(DataError, match=r"offset is 'a'; expected an array of numbers, \(n, 3\)"):
+        SoftmaxRegression().fit(X, Y, offset="a")

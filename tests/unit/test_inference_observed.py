@@ -12,7 +12,7 @@ from scipy.special import log_softmax
 
 from inference_problems import fitted, sample
 from softreg import Dataset, Settings, SoftmaxRegression, fit
-from softreg.errors import InferenceError, LabelError, NotAtOptimumError, SettingError, ShapeError
+from softreg.errors import ColumnError, InferenceError, LabelError, NotAtOptimumError, SettingError, ShapeError
 from softreg.inference import likelihood_ratio_test, marginal_effects, polish, summary
 
 X, Y = sample(3, n=120, K=3)
@@ -184,3 +184,47 @@ def test_other_words_for_weights_of_classes_are_refused() -> None:
     model = SoftmaxRegression(C=math.inf, tol=0).fit(X, CODES).set_params(class_weight="auto")
     with pytest.raises(SettingError, match="class_weight is 'auto'; expected None, 'balanced' or a dict"):
         summary(model, X, CODES)
+
+
+@pytest.mark.parametrize("method", [summary, marginal_effects, polish])
+def test_columns_of_other_names_or_in_another_order_are_refused_by_name(method: Any) -> None:
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(X, columns=list("uvw"))
+    model = SoftmaxRegression(C=np.inf, tol=1e-14).fit(table, Y)
+    method(model, table, Y)
+    for other in (table[["w", "v", "u"]], table.rename(columns={"u": "w", "w": "u"})):
+        with pytest.raises(ColumnError, match=r"X has column 'w' where the fit had 'u'"):
+            method(model, other, Y)
+
+
+def test_a_model_may_call_a_tables_columns_otherwise_but_not_by_one_anothers_names() -> None:
+    pandas = pytest.importorskip("pandas")
+    model, _ = fit(Dataset.from_labels(X, Y, feature_names=["u", "v", "w"]), Settings.for_inference())
+    assert summary(model, pandas.DataFrame(X, columns=list("abc")), Y).terms == ("intercept", "u", "v", "w")
+    with pytest.raises(ColumnError, match=r"X\[list\(model\.feature_names\)\]"):
+        summary(model, pandas.DataFrame(X, columns=list("vuw")), Y)
+
+
+def test_an_estimators_columns_have_its_names() -> None:
+    pandas = pytest.importorskip("pandas")
+    model = SoftmaxRegression(C=np.inf, tol=1e-14).fit(pandas.DataFrame(X, columns=list("uvw")), Y)
+    with pytest.raises(ColumnError, match=r"column 'a' where the fit had 'u'.*X\[list\(model\.feature_names_in_\)\]"):
+        summary(model, pandas.DataFrame(X, columns=list("avw")), Y)
+
+
+@pytest.mark.parametrize("missing", ["mean", "zero"])
+def test_what_is_missing_is_filled_as_in_the_fit(missing: str) -> None:
+    holed = X.copy()
+    holed[::7, 1] = np.nan
+    model = SoftmaxRegression(C=np.inf, tol=1e-14, missing=missing).fit(holed, Y)
+    filled = np.where(np.isnan(holed), model.fill_, holed)
+    same(summary(polish(model, holed, Y), filled, Y), summary(polish(model, filled, Y), filled, Y))
+    same(summary(model, holed, Y), summary(model, filled, Y))
+
+
+@pytest.mark.parametrize("method", [summary, marginal_effects])
+@pytest.mark.parametrize("level", ["a", None, 1.0, 0, np.nan])
+def test_levels_are_numbers_between_0_and_1(method: Any, level: Any) -> None:
+    model, _ = fit(Dataset.from_labels(X, Y), Settings.for_inference())
+    with pytest.raises(SettingError, match=r"level is .*; expected a number between 0 and 1"):
+        method(model, X, Y, level=level)

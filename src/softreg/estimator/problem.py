@@ -175,7 +175,10 @@ def _class_weights(given: Any, target: labels.Labels, w: NDArray[np.float64] | N
 
 def offsets(offset: ArrayLike, K: int) -> NDArray[np.float64]:
     """Return offsets of each row and class; of two classes one column is that of the second."""
-    array = np.asarray(rows.host(offset), float)
+    try:
+        array = np.asarray(rows.host(offset), float)
+    except (TypeError, ValueError):
+        raise DataError(f"offset is {offset!r:.80}; expected an array of numbers, (n, {K})") from None
     if K == 2 and (array.ndim == 1 or array.shape[1:] == (1,)):
         return np.column_stack([np.zeros(len(array)), array.ravel()])
     return array
@@ -188,6 +191,11 @@ def _names(estimator: Any) -> tuple[str, ...] | None:
 
 def _units(estimator: Any, X: Any, w: NDArray[np.float64] | None) -> tuple[Any, Any]:
     """Scale and shift that the parameters ask for."""
+    for name in ("scale", "shift"):
+        try:
+            np.asarray(getattr(estimator, name), float)
+        except (TypeError, ValueError):
+            raise SettingError(name, getattr(estimator, name), "a number, or one for each column of X") from None
     scale, shift = estimator.scale, estimator.shift
     if not estimator.standardize:
         return scale, shift

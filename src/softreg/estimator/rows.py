@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import array_api_compat
@@ -36,6 +37,8 @@ def read(estimator: Any, X: Any, *, reset: bool) -> Any:
             estimator.n_features_in_ = X.shape[1]
         if X.shape[1] == estimator.n_features_in_:
             return X
+    if type(X).__name__ == "LazyFrame":
+        raise DataError("X is a LazyFrame, a query whose rows are not there yet; X.collect() makes a DataFrame of it")
     table = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(table, nw.DataFrame):
         array = _numbers(table)
@@ -90,7 +93,16 @@ def _narrow(X: Any) -> bool:
 
 
 def _numbers(table: nw.DataFrame[Any]) -> NDArray[Any]:
-    wrong = [name for name, kind in table.schema.items() if not (kind.is_numeric() or kind == nw.Boolean)]
+    wrong = [
+        name
+        for name, kind in table.schema.items()
+        if not (kind.is_numeric() or kind == nw.Boolean or (kind == nw.Object and _holds_numbers(table[name])))
+    ]
+    if any(str(getattr(table[name].to_native(), "dtype", "")).startswith("Sparse") for name in wrong):
+        raise DataError(
+            f"X has sparse columns, such as {wrong[0]!r}, which are not read as they are; pass "
+            "X.sparse.to_coo().tocsr() where all are, or X.sparse.to_dense()"
+        )
     if wrong:
         kinds = ", ".join(f"{name!r} ({table.schema[name]})" for name in wrong[:NAMED])
         more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
@@ -104,6 +116,11 @@ def _numbers(table: nw.DataFrame[Any]) -> NDArray[Any]:
     if array.ndim != 2 or 0 in array.shape:
         raise DataError(f"X has {len(table)} rows and {len(table.columns)} columns; expected at least one of each")
     return array
+
+
+def _holds_numbers(series: nw.Series[Any]) -> bool:
+    """Whether a column of objects is one of numbers, and of what is missing."""
+    return all(value is None or isinstance(value, numbers.Real) for value in series.to_list())
 
 
 def _column(series: nw.Series[Any]) -> NDArray[Any]:

@@ -23,7 +23,7 @@ from softreg.inference.information import probabilities
 from softreg.inference.layout import Layout, figures, p_figure, plain
 from softreg.inference.optimum import at_optimum
 from softreg.inference.table import Table
-from softreg.inference.wald import Wald
+from softreg.inference.wald import Wald, check_level
 from softreg.kernels import one_blas_thread
 
 __all__ = ["MarginalEffects", "marginal_effects"]
@@ -146,8 +146,7 @@ def marginal_effects(
     >>> found.effects.round(4), found.standard_errors.round(4)
     (array([[-0.208,  0.208]]), array([[0.0674, 0.0674]]))
     """
-    if not 0 < level < 1:
-        raise SettingError("level", level, "a number between 0 and 1")
+    check_level(level)
     if isinstance(at, str) and at not in PLACES:
         raise SettingError("at", at, f"one of {', '.join(map(repr, PLACES))}, or a row of X")
     rows = design(model, X, y, sample_weight, offset, max_bytes)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from softreg.arrays import admitted
 from softreg.data import Dataset
-from softreg.errors import InferenceError, LabelError, SettingError, ShapeError
+from softreg.errors import ColumnError, InferenceError, LabelError, SettingError, ShapeError
 from softreg.model import Model
 
 __all__ = ["fitted", "observed"]
@@ -47,7 +47,8 @@ def observed(
         Where the labels were smoothed.
     """
     found = fitted(model)
-    rows = admitted(X)
+    _check_names(model, found, getattr(X, "columns", None))
+    rows = _filled(admitted(X), getattr(model, "fill_", None))
     if rows.ndim not in (2, 3) or math.prod(rows.shape[1:]) != found.n_features:
         raise ShapeError("X", rows.shape, f"(rows, {found.n_features}): the model has {found.n_features} features")
     w = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
@@ -73,6 +74,33 @@ def observed(
     if by_class is None:
         return data
     return replace(data, weights=by_class[data.y] * (1.0 if w is None else w))
+
+
+def _check_names(model: Any, found: Model, columns: Any) -> None:
+    """An estimator's columns have its names, in its order, as where it predicts.
+
+    Names were given to a Model by a caller, who may call a table's columns otherwise; but not each by another's name.
+    """
+    names = found.feature_names
+    if names is None or columns is None or not all(isinstance(name, str) for name in columns):
+        return
+    unlike = [(got, want) for got, want in zip(columns, names, strict=False) if got != want]
+    if unlike and (hasattr(model, "feature_names_in_") or set(columns) == set(names)):
+        got, want = unlike[0]
+        kept = "feature_names_in_" if hasattr(model, "feature_names_in_") else "feature_names"
+        raise ColumnError(
+            tuple(columns),
+            f"X has column {got!r} where the fit had {want!r}: the feature names should match those of the fit, in "
+            f"its order; X[list(model.{kept})] puts them in it",
+        )
+
+
+def _filled(X: Any, values: Any) -> Any:
+    """X with an estimator's values for what is missing, as it predicts."""
+    if values is None or not isinstance(X, np.ndarray) or X.dtype.kind != "f":
+        return X
+    gaps = np.isnan(X)
+    return np.where(gaps, np.asarray(values, X.dtype), X) if gaps.any() else X
 
 
 def _whole(y: NDArray[Any], model: Model) -> NDArray[Any]:

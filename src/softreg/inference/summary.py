@@ -23,7 +23,7 @@ from softreg.inference.layout import Layout, figures, p_figure, plain
 from softreg.inference.optimum import at_optimum
 from softreg.inference.report import contrast, report
 from softreg.inference.table import Table
-from softreg.inference.wald import Wald
+from softreg.inference.wald import Wald, check_level
 
 __all__ = ["Summary", "summary"]
 
@@ -234,8 +234,7 @@ def summary(
     """
     if covariance not in COVARIANCES:
         raise SettingError("covariance", covariance, f"one of {', '.join(map(repr, COVARIANCES))}")
-    if not 0 < level < 1:
-        raise SettingError("level", level, "a number between 0 and 1")
+    check_level(level)
     rows = design(model, X, y, sample_weight, offset, max_bytes)
     matrix, shown, against = contrast(rows, contrasts, base)
     found = at_optimum(rows, meat=covariance == "sandwich")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import numbers
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 import scipy.special
 from numpy.typing import NDArray
 
-__all__ = ["Wald"]
+from softreg.errors import SettingError
+
+__all__ = ["Wald", "check_level"]
 
 Array = NDArray[np.float64]
 
@@ -40,3 +44,9 @@ class Wald(ABC):
         """Confidence intervals of the level: the estimates' shape, and low and high."""
         half = float(scipy.special.ndtri((1 + self.level) / 2)) * self.standard_errors
         return np.stack([self.estimates - half, self.estimates + half], axis=-1)
+
+
+def check_level(level: Any) -> None:
+    """Raise SettingError where this is no level of an interval."""
+    if not isinstance(level, numbers.Real) or not 0 < float(level) < 1:
+        raise SettingError("level", level, "a number between 0 and 1")
