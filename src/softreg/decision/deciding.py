@@ -16,7 +16,7 @@ from softreg.decision.rejection import Rejection, accepted_share
 from softreg.errors import DataError, SettingError, ShapeError
 from softreg.metrics.checks import probabilities
 
-__all__ = ["Decisions", "decide"]
+__all__ = ["Decisions", "decide", "named_costs"]
 
 Array = NDArray[np.float64]
 SHOWN = 4  # actions in a repr
@@ -117,7 +117,7 @@ def decide(
     P, known = probabilities(probs), np.asarray(classes)
     if known.shape != (P.shape[1],):
         raise ShapeError("classes", known.shape, f"({P.shape[1]},): one for each column of probs")
-    matrix, names = _costs(costs, known)
+    matrix, names = (None, known) if costs is None else named_costs(costs, known)
     if reject is not None:
         matrix = (CostMatrix.of_mistakes(known) if matrix is None else matrix).with_reject(reject, _free(names))
         names = np.append(names.astype(str), matrix.actions[-1])
@@ -137,9 +137,14 @@ def decide(
     return Decisions(action, names, accepted, cost, P, known, _sets(P, sets, conformal))
 
 
-def _costs(costs: Any, classes: NDArray[Any]) -> tuple[CostMatrix | None, NDArray[Any]]:
-    if costs is None:
-        return None, classes
+def named_costs(costs: Any, classes: NDArray[Any]) -> tuple[CostMatrix, NDArray[Any]]:
+    """Return costs in any form that `decide` takes them in, and the actions' names, which may be classes in their type.
+
+    Raises
+    ------
+    ShapeError, DataError, LabelError
+        As `CostMatrix.from_table` does, or where a CostMatrix is for other classes.
+    """
     if isinstance(costs, (str, os.PathLike, Mapping)):
         costs = CostMatrix.from_table(costs, classes)
     if isinstance(costs, CostMatrix):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.arrays import dense
+from softreg.decision.deciding import named_costs
 from softreg.errors import DataError, SettingError
 from softreg.metrics import measure
 from softreg.metrics.checks import whole
@@ -17,7 +18,7 @@ from softreg.report.examples import Examples, examples
 from softreg.report.figures import Rows
 from softreg.report.fitted import curves, fitted
 from softreg.report.result import Report
-from softreg.report.savings import cost_matrix, savings
+from softreg.report.savings import savings
 from softreg.report.sprite import Sprite, sprite, weight_picture
 from softreg.report.strongest import strongest
 from softreg.report.trust import divided, trust
@@ -100,7 +101,7 @@ def report(
     seed, resamples = whole("seed", seed, 0), whole("resamples", resamples, 0)
     if when is not None and not isinstance(when, datetime.datetime):
         raise SettingError("when", when, "a datetime, or None")
-    matrix = None if costs is None else cost_matrix(costs, model.classes)
+    matrix = None if costs is None else named_costs(costs, model.classes)[0]
     given = answers(model, data)
     if not given.n_rows:
         raise DataError(f"{data_name} has no rows: a report needs some to judge the model by")

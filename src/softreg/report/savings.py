@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from softreg.decision import CostMatrix, least_cost
-from softreg.errors import DataError
 from softreg.metrics.intervals import bootstrap
 from softreg.metrics.sums import draws
 from softreg.report.figures import Action, Savings
 
-__all__ = ["cost_matrix", "savings"]
+__all__ = ["savings"]
 
 Array = NDArray[np.float64]
 LEVEL = 0.95
-
-
-def cost_matrix(costs: Any, classes: NDArray[Any]) -> CostMatrix:
-    """Return costs with names, from a CSV file, a mapping, an array with a row for each class, or a CostMatrix.
-
-    Raises
-    ------
-    ShapeError, DataError, LabelError
-        As `CostMatrix.from_table` does, or where a CostMatrix is for other classes.
-    """
-    if isinstance(costs, (str, os.PathLike, Mapping)):
-        return CostMatrix.from_table(costs, classes)
-    if isinstance(costs, CostMatrix):
-        if not np.array_equal(costs.classes, classes):
-            raise DataError(f"the costs are for the classes {costs.classes.tolist()}; expected {classes.tolist()}")
-        return costs
-    table = np.asarray(costs)
-    square = table.ndim == 2 and table.shape[1] == len(classes)
-    names = classes.tolist() if square else range(table.shape[1] if table.ndim == 2 else 0)
-    return CostMatrix(table, classes, tuple(map(str, names)))
 
 
 def savings(
