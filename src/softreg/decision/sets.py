@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from softreg.errors import DataError, ShapeError
 from softreg.metrics.checks import labels
 from softreg.metrics.intervals import clopper_pearson
+from softreg.metrics.plain import plain
 
 __all__ = ["SetReport", "judged"]
 
@@ -40,12 +41,6 @@ class SetReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain lists and numbers, as for JSON; None for nan."""
-
-        def plain(value: Any) -> Any:
-            if isinstance(value, np.ndarray):
-                return [plain(v) for v in value.tolist()]
-            return None if value != value else value
-
         return {name: plain(value) for name, value in vars(self).items()}
 
 

@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from softreg.errors import SettingError
 from softreg.metrics.checks import labels, probabilities, row_weights, whole
 from softreg.metrics.intervals import clopper_pearson
+from softreg.metrics.plain import plain
 
 __all__ = [
     "Brier",
@@ -60,11 +61,9 @@ class Reliability:
     weight: Array
     error: float  # ECE
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         """Return plain lists and numbers, as for JSON; None for nan."""
-        names = ("lower", "upper", "confidence", "accuracy", "low", "high", "count", "weight")
-        columns = {name: [None if v != v else v for v in getattr(self, name).tolist()] for name in names}
-        return {**columns, "error": self.error}
+        return {name: plain(value) for name, value in vars(self).items()}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softreg.metrics.plain import plain
+
 __all__ = ["ClassFigures", "Evaluation", "Figure"]
 
 Array = NDArray[np.float64]
@@ -38,7 +40,7 @@ class Figure:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as for JSON: None for nan and infinity."""
-        return {name: _plain(value) for name, value in vars(self).items()}
+        return {name: plain(value) for name, value in vars(self).items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +105,9 @@ class Evaluation:
         c = self.by_class
         of_classes = []
         for k, label in enumerate(c.classes.tolist()):
-            row: dict[str, Any] = {"class": label, "support": _plain(c.support[k])}
+            row: dict[str, Any] = {"class": label, "support": plain(c.support[k])}
             for name, interval in zip(("precision", "recall", "f1"), c.intervals, strict=True):
-                value, low, high = (_plain(part[k]) for part in getattr(c, name))
+                value, low, high = (plain(part[k]) for part in getattr(c, name))
                 row[name] = {"value": value, "low": low, "high": high, "interval": interval}
             of_classes.append(row)
         return {
@@ -137,7 +139,7 @@ class Evaluation:
             writer.writerow(["support", row["class"], "", *_cells(row["support"], None, None), "none"])
         names = self.classes.tolist()
         for k, j in zip(*np.nonzero(self.confusion), strict=True):
-            count = _plain(self.confusion[k, j])
+            count = plain(self.confusion[k, j])
             writer.writerow(["confusion", names[k], names[j], *_cells(count, None, None), "none"])
         return out.getvalue()
 
@@ -173,12 +175,6 @@ def _title(name: str) -> str:
     """brier → Brier score, top_5_accuracy → top-5 accuracy."""
     named = {"brier": "Brier score", "macro_f1": "macro F1", "ks_calibration_error": "KS calibration error"}
     return named.get(name, name.replace("top_", "top-").replace("_", " "))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _cells(*values: float | None) -> list[str]:

@@ -1,10 +1,9 @@
-"""What a report says, as numbers: frozen parts, and how they become JSON."""
+"""What a report says, as numbers: its frozen parts."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ __all__ = [
     "Strongest",
     "Threshold",
     "Trust",
-    "plain",
 ]
 
 Array = NDArray[np.float64]
@@ -190,24 +188,3 @@ class Savings:
     saved_low: float
     saved_high: float
     level: float
-
-
-def plain(value: Any) -> Any:
-    """Return a part as for JSON: dicts, lists, numbers and text, None for nan and infinity.
-
-    Examples
-    --------
-    >>> plain(Action("wait", 3, 2)), plain(np.array([1.0, np.nan]))
-    ({'name': 'wait', 'likeliest': 3, 'least_cost': 2}, [1.0, None])
-    """
-    if hasattr(value, "as_dict"):
-        return value.as_dict()
-    if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, np.ndarray | tuple | list):
-        return [plain(one) for one in (value.tolist() if isinstance(value, np.ndarray) else value)]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -10,7 +10,8 @@ from importlib.metadata import version
 from typing import Any
 
 from softreg.metrics import Evaluation
-from softreg.report.figures import Curves, Fit, Row, Rows, Savings, Strongest, Trust, plain
+from softreg.metrics.plain import plain
+from softreg.report.figures import Curves, Fit, Row, Rows, Savings, Strongest, Trust
 from softreg.report.sprite import Sprite
 
 __all__ = ["FORMAT", "Report"]
