@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softreg.arrays import products
+from softreg.arrays import is_sparse, products
+from softreg.data.units import moments
 from softreg.report.figures import Effect, Strongest
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ __all__ = ["deviations", "strongest"]
 
 SHOWN = 10  # columns of a class
 CLASSES = 50  # of which they are shown
-BLOCK = 4096  # rows converted together
+BLOCK = 4096  # rows of a sparse matrix converted together
 
 
 def deviations(X: Any) -> NDArray[np.float64]:
@@ -29,21 +30,15 @@ def deviations(X: Any) -> NDArray[np.float64]:
     >>> deviations(np.array([[1, 5], [3, 5]]))
     array([1., 0.])
     """
+    if not is_sparse(X):
+        return moments(X, None)[1]
     n, d = X.shape
-    mean = np.zeros(d)
-    squares = np.zeros(d)  # of what is off the mean, updated block by block (Chan, Golub & LeVeque 1983)
-    seen = 0
+    sums, squares = np.zeros(d), np.zeros(d)
     for start in range(0, n, BLOCK):
-        block = products(X, slice(start, min(start + BLOCK, n)))
-        m = block.shape[0]
-        here = np.asarray(block.sum(axis=0), float).ravel() / m
-        power = np.asarray((block * block).sum(axis=0), float).ravel() if not isinstance(block, np.ndarray) else None
-        own = ((block - here) ** 2).sum(axis=0) if power is None else np.maximum(power - m * here**2, 0.0)
-        step = here - mean
-        squares += own + step**2 * (seen * m / (seen + m))
-        mean += step * (m / (seen + m))
-        seen += m
-    deviation: NDArray[np.float64] = np.sqrt(squares / max(n, 1))
+        block = products(X, slice(start, start + BLOCK))  # sparse still: of very many columns a block is small
+        sums += block.sum(axis=0)
+        squares += (block * block).sum(axis=0)
+    deviation: NDArray[np.float64] = np.sqrt(np.maximum(squares / n - (sums / n) ** 2, 0.0))
     return deviation
 
 
