@@ -85,15 +85,14 @@ def thresholds(probs: Array, y: NDArray[np.intp]) -> tuple[Threshold, ...]:
     >>> thresholds(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0]))[90]
     Threshold(threshold=0.9, answered=1, wrong=0, coverage=0.5, risk=0.0)
     """
-    confidence = probs.max(axis=1)
-    order = np.argsort(confidence)
-    wrong = np.append(np.cumsum((probs.argmax(axis=1) != y)[order][::-1])[::-1], 0)  # from each row up
+    confidence, mistaken = probs.max(axis=1), probs.argmax(axis=1) != y
     found = []
     for step in range(STEPS + 1):
-        at = int(np.searchsorted(confidence[order], step / STEPS, side="left"))
-        answered, mistakes = len(y) - at, int(wrong[at])
-        risk = mistakes / answered if answered else None
-        found.append(Threshold(step / STEPS, answered, mistakes, answered / len(y), risk))
+        sure = confidence >= step / STEPS
+        answered, wrong = int(sure.sum()), int(mistaken[sure].sum())
+        found.append(
+            Threshold(step / STEPS, answered, wrong, answered / len(y), wrong / answered if answered else None)
+        )
     return tuple(found)
 
 
