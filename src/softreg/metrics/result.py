@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from softreg.metrics.plain import plain
 
-__all__ = ["ClassFigures", "Evaluation", "Figure"]
+__all__ = ["ClassFigures", "Evaluation", "Figure", "title"]
 
 Array = NDArray[np.float64]
 Part = tuple[Array, Array, Array]  # value, low, high, (K,) each
@@ -148,7 +148,7 @@ class Evaluation:
         lines = [f"{self.n_rows:,} rows, {len(self.classes)} classes; intervals of {percent}", ""]
         rows: list[tuple[str, ...]] = [("", "value", "low", "high", "interval")]
         rows += [
-            (_title(f.name), *(_figure(v) for v in (f.value, f.low, f.high)), INTERVALS[f.interval])
+            (title(f.name), *(_figure(v) for v in (f.value, f.low, f.high)), INTERVALS[f.interval])
             for f in self.figures
         ]
         lines += [*_aligned(rows), ""]
@@ -171,7 +171,7 @@ class Evaluation:
         )
 
 
-def _title(name: str) -> str:
+def title(name: str) -> str:
     """brier → Brier score, top_5_accuracy → top-5 accuracy."""
     named = {"brier": "Brier score", "macro_f1": "macro F1", "ks_calibration_error": "KS calibration error"}
     return named.get(name, name.replace("top_", "top-").replace("_", " "))

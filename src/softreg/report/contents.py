@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softreg.report.sections import ABOUT, left_out, of_classes, of_figure, of_savings, of_trust
+from softreg.metrics.result import title
+from softreg.report.sections import left_out, of_classes, of_figure, of_savings, of_trust
 from softreg.report.words import duration, interval, number, percent, plural, whole
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _tiles(report: Report) -> Iterator[dict[str, str]]:
         figure, share = e[name], name != "log_loss"
         value = percent(figure.value) if share else number(figure.value, 3)
         low_high = interval(figure.low, figure.high, share) if share else _short_interval(figure.low, figure.high)
-        yield {"what": ABOUT[name][0], "value": value, "more": low_high or "no interval"}
+        yield {"what": title(name), "value": value, "more": low_high or "no interval"}
     yield {
         "what": "judged by",
         "value": whole(report.rows.n_rows),

@@ -6,40 +6,41 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softreg.metrics.result import title
 from softreg.report.figures import Trust
 from softreg.report.words import interval, number, percent, plural
 
 if TYPE_CHECKING:
     from softreg.report.result import Report
 
-__all__ = ["ABOUT", "left_out", "of_classes", "of_figure", "of_savings", "of_trust"]
+__all__ = ["left_out", "of_classes", "of_figure", "of_savings", "of_trust"]
 
 MATRIX = 40  # classes of a confusion matrix; with more, the most frequent mistakes are listed
 PAIRS = 40
 CLASSES = 200  # of the table by class
 FEW = (0, 50, 60, 70, 80, 90, 95, 99)  # thresholds of the table, in per cent
 ABOUT = {
-    "log_loss": ("log loss", "mean of −log of the true class's probability; lower is better"),
-    "accuracy": ("accuracy", "share of rows whose likeliest class is the true one"),
-    "balanced_accuracy": ("balanced accuracy", "mean of the classes' recalls"),
-    "macro_f1": ("macro F1", "mean of the classes' F1, of precision and recall"),
-    "brier": ("Brier score", "mean squared error of the probabilities, 0 to 2; lower is better"),
-    "calibration_error": ("calibration error", "how far sureness and rightness are apart, in 15 bins"),
-    "classwise_calibration_error": ("classwise calibration error", "the same of every class's probability"),
-    "ks_calibration_error": ("KS calibration error", "the same without bins"),
-    "expected_cost": ("expected cost", "mean cost of a row, decided by the costs"),
+    "log_loss": "mean of −log of the true class's probability; lower is better",
+    "accuracy": "share of rows whose likeliest class is the true one",
+    "balanced_accuracy": "mean of the classes' recalls",
+    "macro_f1": "mean of the classes' F1, of precision and recall",
+    "brier": "mean squared error of the probabilities, 0 to 2; lower is better",
+    "calibration_error": "how far sureness and rightness are apart, in 15 bins",
+    "classwise_calibration_error": "the same of every class's probability",
+    "ks_calibration_error": "the same without bins",
+    "expected_cost": "mean cost of a row, decided by the costs",
 }
 SHARES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 def of_figure(figure: Any) -> dict[str, Any]:
     """Return a figure with its name and what it is."""
-    name, about = ABOUT.get(figure.name, (figure.name.replace("top_", "top-").replace("_", " "), ""))
+    about = ABOUT.get(figure.name, "")
     if figure.name.startswith("top_"):
         about = f"share of rows whose true class is among the {figure.name.split('_')[1]} likeliest"
     share = figure.name in SHARES or figure.name.startswith("top_")
     return {
-        "name": name,
+        "name": title(figure.name),
         "about": about,
         "value": percent(figure.value, 2) if share else number(figure.value),
         "interval": interval(figure.low, figure.high, share),
@@ -110,10 +111,9 @@ def of_trust(report: Report) -> dict[str, Any]:
         absent = (
             f"Among the rows fitted to there are none of {names}: what is promised is promised for all rows together."
         )
-    shown = {name: ABOUT[name][0] for name in vars(trust.before)}
     quality = [
         (
-            text,
+            title(name),
             *(
                 ""
                 if part is None
@@ -123,7 +123,7 @@ def of_trust(report: Report) -> dict[str, Any]:
                 for part in (trust.before, trust.after)
             ),
         )
-        for name, text in shown.items()
+        for name in vars(trust.before)
     ]
     return {
         "held_out": which,
