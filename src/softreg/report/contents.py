@@ -148,17 +148,17 @@ def _curves(report: Report) -> dict[str, Any]:
     )
     if held:
         text += " Validation figures are of rows that the fit never saw."
-    columns = {"training loss": curves.loss, "training accuracy": curves.accuracy}
-    if curves.validation_loss is not None:
-        columns["validation loss"] = curves.validation_loss
-    if curves.validation_accuracy is not None:
-        columns["validation accuracy"] = curves.validation_accuracy
-    n = len(curves.at)
-    some = np.unique(np.linspace(0, n - 1, min(n, STEPS)).round().astype(int))
+    measured = {
+        "training loss": curves.loss,
+        "training accuracy": curves.accuracy,
+        "validation loss": curves.validation_loss,
+        "validation accuracy": curves.validation_accuracy,
+    }
+    columns = {name: values for name, values in measured.items() if values is not None}
     rows = [
         [f"{curves.at[i]:,.6g}"]
         + [percent(v[i], 2) if name.endswith("accuracy") else number(v[i]) for name, v in columns.items()]
-        for i in some
+        for i in curves.some(STEPS)
     ]
     return {"curves_text": text.strip(), "curve_names": list(columns), "curve_rows": rows}
 

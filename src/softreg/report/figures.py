@@ -70,6 +70,11 @@ class Curves:
     validation_loss: Array | None
     validation_accuracy: Array | None
 
+    def some(self, most: int) -> NDArray[np.intp]:
+        """Return numbers of at most so many steps, the first and the last among them."""
+        n = len(self.at)
+        return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.intp))
+
 
 @dataclass(frozen=True)
 class Row:

@@ -38,13 +38,13 @@ def learning_curves(curves: Curves, what: str) -> str:
     figure, axes = _figure()
     by = "epoch" if curves.by == "epoch" else "passes over the training rows"
     said = []
+    some = curves.some(POINTS)
+    few = len(some) <= 25
     named = (("training", getattr(curves, what), "one", "o", "-"),
              ("validation", getattr(curves, f"validation_{what}"), "two", "s", (0, (5, 2))))  # fmt: skip
     for label, values, colour, marker, style in named:
         if values is None:
             continue
-        some = _thinned(len(values))
-        few = len(some) <= 25
         axes.plot(
             curves.at[some], values[some], color=COLOURS[colour], marker=marker if few else None, linestyle=style,
             markersize=4.5, linewidth=1.8, label=label,
@@ -162,7 +162,3 @@ def _percents(axis: Any) -> None:
 
 def _legend(axes: Axes) -> None:
     axes.legend(frameon=False, fontsize=TEXT, labelcolor=COLOURS["ink"])
-
-
-def _thinned(n: int) -> NDArray[np.intp]:
-    return np.arange(n) if n <= POINTS else np.unique(np.linspace(0, n - 1, POINTS).round().astype(np.intp))
