@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from softreg.report import words
 from softreg.report.contents import contents
-from softreg.report.pictures import learning_curves, reliability_diagram, risk_curve, set_sizes
+from softreg.report.pictures import Drawing, learning_curves, reliability_diagram, risk_curve, set_sizes
 
 if TYPE_CHECKING:
     from softreg.report.result import Report
@@ -27,7 +27,7 @@ def page(report: Report) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False, lstrip_blocks=False)
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters |= {
         "percent": words.percent,
         "number": words.number,
@@ -37,7 +37,7 @@ def page(report: Report) -> str:
     }
     script = _file("script.js").strip()
     drawings, risk = _drawings(report)
-    values: dict[str, Any] = contents(report) | {name: Markup(svg) for name, svg in drawings.items() if svg}  # noqa: S704 - escaped as drawn
+    values: dict[str, Any] = contents(report) | {name: Markup(svg) for name, svg in drawings.items()}  # noqa: S704 - escaped as drawn
     images = report.images
     values |= {
         "style": Markup(_file("style.css").strip()),  # noqa: S704 - ours
@@ -50,11 +50,9 @@ def page(report: Report) -> str:
         "weight_urls": [
             (str(label), _url(png)) for label, png in zip(report.fit.classes, report.weights, strict=False)
         ],
-        "curve_svgs": [(n.capitalize(), Markup(drawings[n])) for n in ("loss", "accuracy") if n in drawings],  # noqa: S704
+        "curve_svgs": [(name.capitalize(), values[name]) for name in ("loss", "accuracy") if name in values],
         "interval": words.interval,
     }
-    for name in ("reliability_before", "reliability_after", "risk", "sizes"):
-        values.setdefault(name, "")
     return environment.from_string(_file("page.html")).render(values) + "\n"
 
 
@@ -87,8 +85,8 @@ def _url(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-def _drawings(report: Report) -> tuple[dict[str, str], Any]:
-    drawn: dict[str, str] = {}
+def _drawings(report: Report) -> tuple[dict[str, str], Drawing | None]:
+    drawn = dict.fromkeys(("reliability_before", "reliability_after", "risk", "sizes"), "")
     risk = None
     if report.curves is not None:
         drawn |= {what: learning_curves(report.curves, what) for what in ("loss", "accuracy")}
@@ -105,7 +103,7 @@ def _drawings(report: Report) -> tuple[dict[str, str], Any]:
     return drawn, risk
 
 
-def _for_script(report: Report, risk: Any) -> Mapping[str, Any]:
+def _for_script(report: Report, risk: Drawing | None) -> Mapping[str, Any]:
     data: dict[str, Any] = {
         "classes": [str(label) for label in report.fit.classes],
         "images": report.images is not None,
@@ -113,7 +111,7 @@ def _for_script(report: Report, risk: Any) -> Mapping[str, Any]:
         "rows": [[one.row, one.true, one.predicted, round(one.probability, 4), one.image] for one in report.kinds],
         "confusion": report.evaluation.confusion.tolist() if report.kinds else [],
     }
-    if report.trust is not None:
+    if report.trust is not None and risk is not None:
         data["judged"] = report.trust.held_out.judged
         data["thresholds"] = [[one.answered, one.wrong] for one in report.trust.thresholds]
         data["risk"] = {"origin": risk.origin, "scale": risk.scale}

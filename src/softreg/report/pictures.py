@@ -29,8 +29,8 @@ class Drawing:
     """SVG, and where the data lies in it: pixels = origin + scale · data, for what a script adds to it."""
 
     svg: str
-    origin: tuple[float, float] = (0.0, 0.0)
-    scale: tuple[float, float] = (1.0, 1.0)
+    origin: tuple[float, float]
+    scale: tuple[float, float]
 
 
 def learning_curves(curves: Curves, what: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from softreg.metrics import Evaluation
@@ -58,7 +59,7 @@ class Report:
     trust: Trust | None
     savings: Savings | None
     when: datetime.datetime | None = None
-    images: Sprite | None = field(default=None, repr=False)
+    images: Sprite | None = None
     weights: tuple[bytes, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -127,5 +128,4 @@ class Report:
 
 
 def _write(path: str | os.PathLike[str], text: str) -> None:
-    with open(path, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123 - as Path(path).open, of any PathLike
-        file.write(text)
+    Path(path).write_text(text, encoding="utf-8", newline="\n")

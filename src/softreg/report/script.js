@@ -39,7 +39,6 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-if (!$("data")) return;
 const data = JSON.parse($("data").textContent);
 
 // --- images of a class, or of a cell of the confusion matrix

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 __all__ = ["GREYS", "LARGEST", "Sprite", "sprite", "weight_picture"]
 
@@ -95,7 +99,7 @@ def _sprite(images: NDArray[np.float64]) -> Sprite:
     return Sprite(_png(image, bits=4), n, columns, height, width)
 
 
-def _png(image: object, **options: object) -> bytes:
+def _png(image: Image.Image, **options: Any) -> bytes:
     out = io.BytesIO()
-    image.save(out, "PNG", optimize=True, **options)  # type: ignore[attr-defined]
+    image.save(out, "PNG", optimize=True, **options)
     return out.getvalue()
