@@ -92,6 +92,7 @@ def test_what_is_fitted_is_fitted_on_one_half_and_judged_by_the_other(model: Mod
         ):
             assert value == pytest.approx(function(probs, y[judged]), rel=1e-9)
         assert part.brier == pytest.approx(brier(probs, y[judged]).score, rel=1e-12)
+    assert found.reliability_after is not None
     np.testing.assert_allclose(
         found.reliability_after.accuracy, reliability(scaling.probabilities(z[judged]), y[judged]).accuracy
     )

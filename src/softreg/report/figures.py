@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from softreg.decision import SetReport
+    from softreg.metrics import Reliability
 
 __all__ = [
     "Action",
@@ -138,7 +142,7 @@ class Sets:
 
     promised: float
     threshold: float | None  # the least probable class that is taken; None where there were too few rows to leave any
-    judged: Any  # SetReport
+    judged: SetReport
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,8 +165,8 @@ class Trust:
     note: str  # why there is no temperature, or empty
     before: Quality
     after: Quality | None
-    reliability_before: Any  # Reliability
-    reliability_after: Any
+    reliability_before: Reliability
+    reliability_after: Reliability | None
     area: float  # under the risk–coverage curve
     thresholds: tuple[Threshold, ...]
     sets: tuple[Sets, ...]

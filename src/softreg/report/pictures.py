@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from softreg.metrics import Reliability
+
 __all__ = ["Drawing", "learning_curves", "reliability_diagram", "risk_curve", "set_sizes"]
 
 WIDTH, HEIGHT = 5.0, 3.3  # inches: 360 points, of which a phone shows each as a pixel
@@ -63,7 +65,7 @@ def learning_curves(curves: Curves, what: str) -> str:
     return as_svg(figure, f"curve-{what}", title, f"{title}: {'; '.join(said)}.")
 
 
-def reliability_diagram(found: Any, name: str, title: str, *, after: bool) -> str:
+def reliability_diagram(found: Reliability, name: str, title: str, *, after: bool) -> str:
     """Draw how often answers were right against how sure the model was of them, and how many rows say so."""
     figure, axes = _figure(height=3.6)
     colour = COLOURS["two" if after else "one"]

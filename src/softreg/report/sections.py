@@ -11,6 +11,7 @@ from softreg.report.figures import Trust
 from softreg.report.words import interval, number, percent, plural
 
 if TYPE_CHECKING:
+    from softreg.metrics import Figure
     from softreg.report.result import Report
 
 __all__ = ["left_out", "of_classes", "of_figure", "of_savings", "of_trust"]
@@ -33,7 +34,7 @@ ABOUT = {
 SHARES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
-def of_figure(figure: Any) -> dict[str, Any]:
+def of_figure(figure: Figure) -> dict[str, Any]:
     """Return a figure with its name and what it is."""
     about = ABOUT.get(figure.name, "")
     if figure.name.startswith("top_"):
