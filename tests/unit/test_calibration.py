@@ -50,7 +50,7 @@ def test_scikit_learns_temperature_is_ours() -> None:
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.frozen import FrozenEstimator
 
-    class Given(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    class Given(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # which have no types
         def fit(self, X: Any, y: Any) -> Any:
             self.classes_ = np.unique(y)
             return self
@@ -252,7 +252,7 @@ def test_classes_are_matched_by_name() -> None:
     model, data = overtrained()
     order = np.array([2, 0, 1])
     shuffled = Dataset(data.X, np.argsort(order)[data.y], data.classes[order])
-    assert calibrate(model, shuffled).calibration.scale == calibrate(model, data).calibration.scale  # type: ignore[union-attr]
+    assert calibrate(model, shuffled).calibration.scale == calibrate(model, data).calibration.scale  # type: ignore[union-attr]  # both have one
 
 
 REFUSED: list[tuple[dict[str, Any], dict[str, Any], type[Exception], str]] = [

@@ -52,7 +52,7 @@ def test_the_installed_mapie_agrees(coverage: float) -> None:
     scores = pytest.importorskip("mapie.conformity_scores")
     from sklearn.base import BaseEstimator, ClassifierMixin
 
-    class Given(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    class Given(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # which have no types
         def fit(self, X: Any, y: Any = None) -> Any:
             self.classes_, self.n_features_in_ = np.arange(6), 6
             return self

@@ -173,7 +173,7 @@ def test_a_share_of_each_class_accepts_as_many_of_each() -> None:
         assert accepted[top == k].sum() == math.ceil((top == k).sum() / 2)
     never = np.column_stack([P[:, :1] / 4, P[:, 1:], P[:, :1] * 3 / 4])
     never = np.column_stack([never, np.zeros(len(P))])
-    assert Rejection.of_share(never, 0.5, per_class=True).threshold[5] == Rejection.of_share(never, 0.5).threshold  # type: ignore[index]
+    assert Rejection.of_share(never, 0.5, per_class=True).threshold[5] == Rejection.of_share(never, 0.5).threshold  # type: ignore[index]  # by class
 
 
 def test_equal_probabilities_are_accepted_together() -> None:

@@ -520,7 +520,7 @@ def test_text_has_the_contrast_of_wcag_aa_in_every_scheme(scheme: str) -> None:
         for text in ("ink", "muted", "one", "two", "three"):
             assert contrast(colour[text], colour[paper]) >= 4.5, (scheme, text, paper)
     for name, most in (("one", 0.47), ("two", 0.5)):  # the darkest shade of the confusion matrix
-        shade = np.array([int(v) for v in re.search(rf"--{name}-rgb:([\d,]+)", block)[1].split(",")])  # type: ignore[index]
+        shade = np.array([int(v) for v in re.search(rf"--{name}-rgb:([\d,]+)", block)[1].split(",")])  # type: ignore[index]  # it is there
         ground = np.array([int(colour["paper"][i : i + 2], 16) for i in (1, 3, 5)])
         mixed = "#" + "".join(f"{round(v):02x}" for v in most * shade + (1 - most) * ground)
         assert contrast(colour["ink"], mixed) >= 4.5, (scheme, name)
