@@ -136,10 +136,7 @@ def _parameters(
     if first:
         return np.zeros((shape[0] - 1, shape[1])), np.zeros(shape[1]), np.zeros(shape).ravel()
     before = estimator.model_
-    place = [
-        before.classes.tolist().index(label) if label in before.classes.tolist() else -1
-        for label in data.classes.tolist()
-    ]
+    place = labels.places(data.classes, before.classes)
     W, b = np.column_stack([before.W, np.zeros(len(before.W))])[:, place], np.append(before.b, 0.0)[place]
     velocity = getattr(estimator, "velocity_", np.zeros((shape[0], before.n_classes)))
     velocity = np.column_stack([velocity, np.zeros(shape[0])])[:, place]

@@ -213,8 +213,7 @@ def start(estimator: Any, data: Dataset) -> Model | None:
     if not hasattr(estimator, "coef_") or estimator.coef_.shape[1] != data.n_features:
         return None
     W, b = estimator._columns()
-    known = labels.plain(estimator.classes_).tolist()
-    place = [known.index(label) if label in known else -1 for label in data.classes.tolist()]
+    place = labels.places(data.classes, labels.plain(estimator.classes_))
     W, b = np.column_stack([W, np.zeros(len(W))]), np.append(b, 0.0)
     return Model(W[:, place], b[place], data.classes)
 
