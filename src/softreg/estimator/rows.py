@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array, validate_data
 
-from softreg.arrays import as_host, as_numpy, dense, is_sparse, kind, non_finite
+from softreg.arrays import as_host, as_numpy, dense, dtype_name, is_sparse, kind, non_finite
 from softreg.errors import DataError
 
-__all__ = ["explain", "fill", "filled", "finite", "host", "means", "probabilities", "read", "returned"]
+__all__ = ["explain", "fill", "filled", "finite", "host", "means", "precision", "probabilities", "read", "returned"]
 
 BLOCK_ROWS = 4096
 BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
@@ -86,6 +86,11 @@ def probabilities(probs: NDArray[np.float64], X: Any) -> Any:
         narrowed[(narrowed == 1) & (probs < 1)] = BELOW_ONE
         return returned(narrowed, X)
     return returned(probs, X)
+
+
+def precision(array: Any) -> type[np.float32] | type[np.float64]:
+    """Return the type of coefficients for these rows."""
+    return np.float32 if dtype_name(array.dtype) == "float32" else np.float64
 
 
 def _narrow(X: Any) -> bool:
