@@ -15,6 +15,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import _metadata_requests as routing
 from sklearn.utils.validation import _check_method_params
 
+from softreg.arrays import fill
 from softreg.data import Dataset
 from softreg.errors import DataError, LabelError, SettingError, warn
 from softreg.estimator import checks, increments, labels, monitors, path, problem, results, rows, solves
@@ -97,7 +98,7 @@ def run(
             results.write(len(entries), Cs, ratios, found)
         entries.append(found)
     if gaps is not None:
-        rows.fill(array, gaps, rows.host(estimator.fill_))
+        fill(array, gaps, rows.host(estimator.fill_))
     _check_scores(entries, len(folds), refit=bool(estimator.refit))
     results.table(estimator, entries, Cs, ratios, len(folds))
     dtype = rows.precision(array)
