@@ -1,4 +1,4 @@
-"""What X may be, and how some of its rows are read.
+"""What X may be, how some of its rows are read, and what is put where it is nan.
 
     NumPy      an array in this machine's memory; other libraries' are seen as one through DLPack, without a copy
     CSR        a SciPy matrix; computed with in float64, its duplicates summed up as the numbers they are
@@ -26,6 +26,8 @@ __all__ = [
     "as_rows",
     "dense",
     "dtype_name",
+    "fill",
+    "filled",
     "is_sparse",
     "kind",
     "non_finite",
@@ -145,6 +147,34 @@ def non_finite(X: Storage) -> tuple[float, tuple[int, ...]] | None:
             row, *column = (int(i) for i in places[0])
             return float(block[row, *column]), (start + row, *column)
     return None
+
+
+def filled(X: Storage, values: NDArray[np.float64]) -> Storage:
+    """Return X (n, d) with a column's value where it is nan: a copy only where there is such a place.
+
+    Raises
+    ------
+    DataError
+        Where X has such places and is elsewhere.
+    """
+    if kind(X) != "f" or non_finite(X) is None:
+        return X
+    if not isinstance(X, np.ndarray) and not is_sparse(X):
+        raise DataError("X has values that are missing, on a device; fill them in there, or bring X to the host")
+    copy = X.copy()
+    fill(copy, X, values)
+    return copy
+
+
+def fill(copy: Storage, X: Storage, values: NDArray[np.float64]) -> None:
+    """Put a column's value into the copy where X is nan."""
+    if is_sparse(X):
+        gaps = np.flatnonzero(np.isnan(X.data))
+        copy.data[gaps] = values[X.indices[gaps]]
+        return
+    for start in range(0, X.shape[0], FINITE_BLOCK):
+        rows, columns = np.nonzero(np.isnan(X[start : start + FINITE_BLOCK]))
+        copy[start + rows, columns] = values[columns].astype(X.dtype)
 
 
 def _all_finite(x: Any) -> bool:

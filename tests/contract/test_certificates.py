@@ -231,6 +231,16 @@ def test_of_all_rows_a_preconditioner_is_the_hessians_blocks_of_each_mode() -> N
             np.testing.assert_allclose(solve(whole.ravel()), np.outer(v, mode).ravel(), atol=1e-5)
 
 
+def test_columns_by_the_thousand_and_rows_by_the_hundred_take_no_matrix_of_the_columns() -> None:
+    rng = np.random.default_rng(0)
+    data = Dataset(rng.normal(size=(150, 1500)), rng.integers(3, size=150), np.arange(3))
+    objective = SoftmaxObjective(data, 1 / 150)
+    solve = objective.preconditioner(np.zeros(objective.size), coarse=False)
+    one = np.zeros(objective.size)
+    one[7] = 1.0
+    assert np.flatnonzero(solve(one)).tolist() == [7]  # a diagonal
+
+
 @pytest.mark.parametrize("coarse", [True, False])
 def test_a_preconditioner_that_was_let_go_is_made_again_to_the_bit(coarse: bool) -> None:
     objective = SoftmaxObjective(dataset(1, n=5000, dtype="float32"), 1e-4)

@@ -663,16 +663,3 @@ def test_minibatches_that_went_up_are_warned_of() -> None:
     X, y = load_iris(return_X_y=True)
     with pytest.warns(ConvergenceWarning, match="went up"):
         SoftmaxRegression(solver="sgd", learning_rate=1e9).fit(X, y)
-
-
-def test_columns_by_the_thousand_and_rows_by_the_hundred_take_no_matrix_of_the_columns() -> None:
-    from softreg import Dataset
-    from softreg.objective import SoftmaxObjective
-
-    rng = np.random.default_rng(0)
-    data = Dataset(rng.normal(size=(150, 1500)), rng.integers(3, size=150), np.arange(3))
-    objective = SoftmaxObjective(data, 1 / 150)
-    solve = objective.preconditioner(np.zeros(objective.size), coarse=False)
-    one = np.zeros(objective.size)
-    one[7] = 1.0
-    assert np.flatnonzero(solve(one)).tolist() == [7]  # a diagonal

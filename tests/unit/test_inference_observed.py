@@ -8,11 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.optimize
+import scipy.sparse
 from scipy.special import log_softmax
 
 from inference_problems import fitted, sample
 from softreg import Dataset, Settings, SoftmaxRegression, fit
-from softreg.errors import ColumnError, InferenceError, LabelError, NotAtOptimumError, SettingError, ShapeError
+from softreg.errors import (
+    ColumnError,
+    DataError,
+    InferenceError,
+    LabelError,
+    NotAtOptimumError,
+    SettingError,
+    ShapeError,
+)
 from softreg.inference import likelihood_ratio_test, marginal_effects, polish, summary
 
 X, Y = sample(3, n=120, K=3)
@@ -172,6 +181,7 @@ def test_smoothed_labels_are_refused_with_what_helps() -> None:
     ("given", "error", "message"),
     [
         ({"offset": OFFSET[:, :2]}, ShapeError, r"offset has shape \(120, 2\); expected \(120, 3\)"),
+        ({"offset": "none"}, DataError, r"offset is 'none'; expected an array of numbers, \(n, 3\)"),
         ({"sample_weight": np.ones(3)}, ShapeError, r"sample_weight has shape \(3,\); expected \(120,\)"),
     ],
 )
@@ -220,6 +230,7 @@ def test_what_is_missing_is_filled_as_in_the_fit(missing: str) -> None:
     filled = np.where(np.isnan(holed), model.fill_, holed)
     same(summary(polish(model, holed, Y), filled, Y), summary(polish(model, filled, Y), filled, Y))
     same(summary(model, holed, Y), summary(model, filled, Y))
+    same(summary(model, scipy.sparse.csr_array(holed), Y), summary(model, filled, Y))
 
 
 @pytest.mark.parametrize("method", [summary, marginal_effects])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
 import numpy as np
 import pytest
 
@@ -36,6 +39,33 @@ def test_following_takes_fewer_steps_than_beginning_again() -> None:
     followed = sum(path.fit(C)[1].steps for C in CS)
     cold = sum(fit(data(K=5, d=20), Settings(LBFGS(), C=C, tol=1e-6))[1].steps for C in CS)
     assert followed < 0.7 * cold
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A solver with what all must have, and no more."""
+
+    default_steps: ClassVar[int] = 200
+    converges: ClassVar[bool] = True
+    inner: ClassVar[LBFGS] = LBFGS()
+
+    def init(self, objective: Any, theta: Any) -> Any:
+        return self.inner.init(objective, theta)
+
+    def step(self, objective: Any, state: Any) -> Any:
+        return self.inner.step(objective, state)
+
+    def resume(self, objective: Any, state: Any) -> Any:
+        return self.inner.resume(objective, state)
+
+
+def test_a_solver_that_keeps_nothing_of_other_solves_starts_where_they_led() -> None:
+    path = Path(data(), Settings(Alone(), tol=1e-6))
+    before, _ = path.fit(1.0)
+    same, solution = path.fit(1.0)
+    assert solution.steps <= 1
+    assert np.allclose(same.W, before.W, atol=1e-3)
+    assert path.fit(10.0)[1].status.name == "CONVERGED"
 
 
 def test_the_first_fit_of_a_path_is_the_fit_alone_to_the_bit() -> None:

@@ -1,4 +1,4 @@
-"""Rows of class probabilities in the place of labels, checked; and rows of counts turned into them.
+"""Rows of class probabilities in the place of labels, checked; of counts turned into them; and of offsets.
 
 Probabilities are seldom exact: those of float32 sum to 1 but for some 1e-7, those that were printed with six digits but
 for some 1e-6. A row whose sum is this near to 1 is one of probabilities, and stands for one row, no more and no less:
@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from softreg.arrays import as_numpy
 from softreg.errors import DataError, LabelError, ShapeError
 
-__all__ = ["checked", "floats", "near_one", "row_sums"]
+__all__ = ["checked", "floats", "near_one", "offsets", "row_sums"]
 
 TOLERANCE, COARSE = 1e-5, 1e-2  # of a sum; that of types of two bytes
 COUNTS = "Dataset.from_targets takes counts and what else is to be divided by its sum"
@@ -28,6 +29,17 @@ def floats(values: ArrayLike, name: str, shape: tuple[int, int], why: str) -> ND
     if array.dtype.kind not in "buif" and array.dtype.name != "bfloat16":
         raise DataError(f"{name} has dtype {array.dtype}; expected numbers")
     return array if array.dtype.name in ("float32", "float64") else array.astype(float)
+
+
+def offsets(offset: ArrayLike, K: int) -> NDArray[np.float64]:
+    """Return offsets of each row and class; of two classes one column is that of the second."""
+    try:
+        array = np.asarray(as_numpy(offset), float)
+    except (TypeError, ValueError):
+        raise DataError(f"offset is {offset!r:.80}; expected an array of numbers, (n, {K})") from None
+    if K == 2 and (array.ndim == 1 or array.shape[1:] == (1,)):
+        return np.column_stack([np.zeros(len(array)), array.ravel()])
+    return array
 
 
 def row_sums(Y: NDArray[Any]) -> NDArray[np.float64]:

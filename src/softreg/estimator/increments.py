@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from softreg.arrays import dtype_name
 from softreg.data import Dataset
 from softreg.errors import FitError, LabelError, SettingError, warn
 from softreg.estimator import checks, labels, names, problem, rows
@@ -136,10 +135,7 @@ def _parameters(
     if first:
         return np.zeros((shape[0] - 1, shape[1])), np.zeros(shape[1]), np.zeros(shape).ravel()
     before = estimator.model_
-    place = [
-        before.classes.tolist().index(label) if label in before.classes.tolist() else -1
-        for label in data.classes.tolist()
-    ]
+    place = labels.places(data.classes, before.classes)
     W, b = np.column_stack([before.W, np.zeros(len(before.W))])[:, place], np.append(before.b, 0.0)[place]
     velocity = getattr(estimator, "velocity_", np.zeros((shape[0], before.n_classes)))
     velocity = np.column_stack([velocity, np.zeros(shape[0])])[:, place]
@@ -163,7 +159,7 @@ def _store(
     model = Model(
         W, stacked[-1] - stacked[-1].mean(), data.classes, data.scale, data.shift, None, None, settings.as_dict()
     )
-    estimator._take(model, classes, np.float32 if dtype_name(array.dtype) == "float32" else np.float64)
+    estimator._take(model, classes, rows.precision(array))
     estimator._lend(X, "coef_", "intercept_", "scale_", "shift_", "fill_")
     if swept.velocity is not None:
         estimator.velocity_ = swept.velocity.reshape(stacked.shape)

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_array, column_or_1d
 
 from softreg.errors import LabelError, warn
 
-__all__ = ["Labels", "coded", "plain", "read"]
+__all__ = ["Labels", "coded", "places", "plain", "read"]
 
 FEW = 0.5  # classes for each row; more make scikit-learn warn
 COLUMN = "A column-vector y was passed when a 1d array was expected; y.ravel() makes one of it"
@@ -98,8 +98,7 @@ def coded(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
     LabelError
         Where a label is not among them.
     """
-    place = {label: code for code, label in enumerate(classes.tolist())}
-    codes = np.array([place.get(label, -1) for label in labels.tolist()], np.int64)
+    codes = places(labels, classes)
     unknown = np.flatnonzero(codes < 0)
     if len(unknown):
         raise LabelError(
@@ -107,6 +106,12 @@ def coded(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
             f"{labels.tolist()[unknown[0]]!r} in row {unknown[0]}"
         )
     return codes
+
+
+def places(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the labels' places among the classes, -1 of those that are not among them."""
+    place = {label: code for code, label in enumerate(classes.tolist())}
+    return np.array([place.get(label, -1) for label in labels.tolist()], np.int64)
 
 
 def plain(classes: NDArray[Any]) -> NDArray[Any]:

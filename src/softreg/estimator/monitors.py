@@ -15,7 +15,7 @@ from softreg.errors import SettingError
 from softreg.model import EarlyStopping, Model, Score
 from softreg.solvers import Answer, Step, Verdict
 
-__all__ = ["Monitors", "Paths", "Settled", "Tasks"]
+__all__ = ["Monitors", "Paths", "Settled", "Tasks", "given"]
 
 A = TypeVar("A")
 
@@ -77,6 +77,13 @@ class Settled:
         if step.number - self.best_step < self.patience:
             return None
         return f"the value has not fallen by a share of {self.tol:g} for {self.patience} epochs"
+
+
+def given(estimator: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, Any] | None:
+    """Return what scikit-learn's callbacks are told of a fit's data; None where there are no callbacks."""
+    if not getattr(estimator, "_skl_callbacks", None):
+        return None
+    return {"X": X, "y": y, "metadata": None if sample_weight is None else {"sample_weight": sample_weight}}
 
 
 class Tasks:

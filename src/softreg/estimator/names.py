@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from softreg.errors import SettingError, warn
 from softreg.solvers import LBFGS, SGD, Newton, Proximal, Solver
 
-__all__ = ["SMOOTH", "SOLVERS", "penalty", "solver"]
+__all__ = ["penalty", "solver"]
 
 LEAST_C = 1e-200  # whose inverse still is a number
 
@@ -63,25 +61,20 @@ def solver(name: Any, l1_ratio: float) -> Solver[Any, Any] | None:
 
 
 def penalty(estimator: Any) -> tuple[float, float]:
-    """Return C and l1_ratio, from an estimator's parameters and what scikit-learn still takes beside them.
+    """Return C and l1_ratio, from parameters that were looked at, and what scikit-learn still takes beside them.
 
     Raises
     ------
     SettingError
         Where an argument has no meaning here.
     """
-    C, l1_ratio = estimator.C, estimator.l1_ratio
+    C, l1_ratio = max(float(estimator.C), LEAST_C), estimator.l1_ratio
     if l1_ratio is None:
         message = "'l1_ratio=None' was deprecated in version 1.8 of scikit-learn; use 0<=l1_ratio<=1 instead"
         warn(message, FutureWarning)
         if estimator.penalty == "elasticnet":
             raise SettingError("l1_ratio", None, "a number from 0 to 1, as penalty is 'elasticnet'")
         l1_ratio = 0.0
-    for name, value, low, high in (("C", C, 0.0, math.inf), ("l1_ratio", l1_ratio, 0.0, 1.0)):
-        number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-        if not number or not low <= value <= high or (name == "C" and value == 0):
-            want = "a number above 0, or inf for no penalty" if name == "C" else "a number from 0 to 1"
-            raise SettingError(name, value, want)
     if estimator.n_jobs is not None:
         warn(
             f"'n_jobs' has no effect since version 1.8 of scikit-learn. You provided 'n_jobs={estimator.n_jobs}', "
@@ -98,8 +91,8 @@ def penalty(estimator: Any) -> tuple[float, float]:
         message = "'intercept_scaling' has no effect: the intercept is not penalised"
         warn(message, UserWarning)
     if isinstance(estimator.penalty, str) and estimator.penalty == "deprecated":
-        return max(float(C), LEAST_C), float(l1_ratio)
-    return _from_penalty(estimator.penalty, max(float(C), LEAST_C), float(l1_ratio))
+        return C, float(l1_ratio)
+    return _from_penalty(estimator.penalty, C, float(l1_ratio))
 
 
 def _from_penalty(name: Any, C: float, l1_ratio: float) -> tuple[float, float]:

@@ -11,8 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils.validation import check_is_fitted
 
+from softreg.arrays import filled
+from softreg.data.targets import offsets
 from softreg.errors import DataError
-from softreg.estimator import labels, problem, rows
+from softreg.estimator import labels, rows
 from softreg.model import Model
 
 __all__ = ["Classifier"]
@@ -178,10 +180,10 @@ class Classifier:
         check_same_namespace(X, self, attribute="coef_", method=name or method)
         array = rows.read(self, X, reset=False)
         fill = getattr(self, "fill_", None)
-        array = array if fill is None else rows.filled(array, rows.host(fill))
+        array = array if fill is None else filled(array, rows.host(fill))
         W, b = self._columns()
         if offset is not None:
-            offset = problem.offsets(offset, len(b))
+            offset = offsets(offset, len(b))
         try:
             model = Model(W, b, np.arange(len(b)), calibration=self.calibration_)
             return getattr(model, method)(array, *args, offset=offset)

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
-from softreg.arrays import dense
+from softreg.arrays import dense, fill, filled
 from softreg.data import Dataset
+from softreg.data.targets import offsets
 from softreg.data.units import moments
 from softreg.errors import DataError, LabelError, SettingError
 from softreg.estimator import checks, labels, names, rows
@@ -24,7 +25,6 @@ __all__ = [
     "dataset",
     "features",
     "of_fold",
-    "offsets",
     "parts",
     "rate",
     "seed",
@@ -87,7 +87,7 @@ def complete(estimator: Any, array: Any, *, reset: bool) -> Any:
     if reset:
         mean = estimator.missing == "mean"
         estimator.fill_ = rows.means(array) if mean else np.zeros(array.shape[1])
-    return rows.filled(array, rows.host(estimator.fill_))
+    return filled(array, rows.host(estimator.fill_))
 
 
 def of_fold(estimator: Any, data: Dataset, given: Any, training: NDArray[np.int64]) -> Dataset:
@@ -98,7 +98,7 @@ def of_fold(estimator: Any, data: Dataset, given: Any, training: NDArray[np.int6
     within = np.zeros(data.n_rows)
     within[training] = 1.0
     if given is not None:
-        rows.fill(data.X, given, rows.means(given, within > 0))
+        fill(data.X, given, rows.means(given, within > 0))
     w = within if data.weights is None else within * data.weights
     if not estimator.standardize or not w.any():
         return data  # without any weight, which the fit refuses
@@ -173,17 +173,6 @@ def _class_weights(given: Any, target: labels.Labels, w: NDArray[np.float64] | N
     return found
 
 
-def offsets(offset: ArrayLike, K: int) -> NDArray[np.float64]:
-    """Return offsets of each row and class; of two classes one column is that of the second."""
-    try:
-        array = np.asarray(rows.host(offset), float)
-    except (TypeError, ValueError):
-        raise DataError(f"offset is {offset!r:.80}; expected an array of numbers, (n, {K})") from None
-    if K == 2 and (array.ndim == 1 or array.shape[1:] == (1,)):
-        return np.column_stack([np.zeros(len(array)), array.ravel()])
-    return array
-
-
 def _names(estimator: Any) -> tuple[str, ...] | None:
     found = getattr(estimator, "feature_names_in_", None)
     return None if found is None else tuple(map(str, found))
@@ -213,8 +202,7 @@ def start(estimator: Any, data: Dataset) -> Model | None:
     if not hasattr(estimator, "coef_") or estimator.coef_.shape[1] != data.n_features:
         return None
     W, b = estimator._columns()
-    known = labels.plain(estimator.classes_).tolist()
-    place = [known.index(label) if label in known else -1 for label in data.classes.tolist()]
+    place = labels.places(data.classes, labels.plain(estimator.classes_))
     W, b = np.column_stack([W, np.zeros(len(W))]), np.append(b, 0.0)
     return Model(W[:, place], b[place], data.classes)
 

@@ -90,11 +90,9 @@ def draw(estimator: Any, ax: Any = None) -> Any:
     return ax
 
 
-def write(
-    number: int, mixtures: int, Cs: NDArray[np.float64], ratios: NDArray[np.float64], found: list[path.Entry]
-) -> None:
-    """Write a line for each fit of a path, the number-th of so many mixtures a fold."""
-    fold, i = divmod(number, mixtures)
+def write(number: int, Cs: NDArray[np.float64], ratios: NDArray[np.float64], found: list[path.Entry]) -> None:
+    """Write a line for each fit of a path, the number-th, where a fold has one for each mixture."""
+    fold, i = divmod(number, len(ratios))
     for C, entry in zip(Cs, found, strict=True):
         figures = f"score {entry.score:.6g}, {entry.n_iter} steps, {entry.status}, {entry.seconds:.2f} s"
         sys.stdout.write(f"fold {fold + 1}, l1_ratio {ratios[i]:g}, C {C:.4g}: {figures}\n")

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array, validate_data
 
-from softreg.arrays import as_host, as_numpy, dense, is_sparse, kind, non_finite
+from softreg.arrays import as_host, as_numpy, dense, dtype_name, non_finite
 from softreg.errors import DataError
 
-__all__ = ["explain", "fill", "filled", "finite", "host", "means", "probabilities", "read", "returned"]
+__all__ = ["explain", "finite", "host", "means", "precision", "probabilities", "read", "returned"]
 
 BLOCK_ROWS = 4096
 BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
@@ -86,6 +86,11 @@ def probabilities(probs: NDArray[np.float64], X: Any) -> Any:
         narrowed[(narrowed == 1) & (probs < 1)] = BELOW_ONE
         return returned(narrowed, X)
     return returned(probs, X)
+
+
+def precision(array: Any) -> type[np.float32] | type[np.float64]:
+    """Return the type of coefficients for these rows."""
+    return np.float32 if dtype_name(array.dtype) == "float32" else np.float64
 
 
 def _narrow(X: Any) -> bool:
@@ -161,28 +166,6 @@ def means(X: Any, some: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
         sums += np.where(known, block, 0.0).sum(axis=0)
         counts += known.sum(axis=0)
     return sums / np.maximum(counts, 1)
-
-
-def filled(X: Any, values: NDArray[np.float64]) -> Any:
-    """Return X with a column's value where it is nan: a copy only where there is such a place."""
-    if finite(X) or kind(X) in "biu":
-        return X
-    if not isinstance(X, np.ndarray) and not is_sparse(X):
-        raise DataError("X has values that are missing, on a device; fill them in there, or bring X to the host")
-    copy = X.copy()
-    fill(copy, X, values)
-    return copy
-
-
-def fill(copy: Any, X: Any, values: NDArray[np.float64]) -> None:
-    """Put a column's value into the copy where X is nan."""
-    if is_sparse(X):
-        gaps = np.flatnonzero(np.isnan(X.data))
-        copy.data[gaps] = values[X.indices[gaps]]
-        return
-    for start in range(0, X.shape[0], BLOCK_ROWS):
-        rows, columns = np.nonzero(np.isnan(X[start : start + BLOCK_ROWS]))
-        copy[start + rows, columns] = values[columns].astype(X.dtype)
 
 
 def finite(X: Any) -> bool:

@@ -15,7 +15,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import _metadata_requests as routing
 from sklearn.utils.validation import _check_method_params
 
-from softreg.arrays import dtype_name
+from softreg.arrays import fill
 from softreg.data import Dataset
 from softreg.errors import DataError, LabelError, SettingError, warn
 from softreg.estimator import checks, increments, labels, monitors, path, problem, results, rows, solves
@@ -91,19 +91,17 @@ def run(
 
     entries: list[list[path.Entry]] = []
     walks = in_order(walk, tasks, outer, over)
-    heard = None
-    if getattr(estimator, "_skl_callbacks", None):
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        heard = monitors.Paths(estimator, {"X": X, "y": y, "metadata": metadata}, len(tasks))
+    called = monitors.given(estimator, X, y, sample_weight)
+    heard = None if called is None else monitors.Paths(estimator, called, len(tasks))
     for found in walks if heard is None else heard.passed_on(walks):
         if estimator.verbose:
-            results.write(len(entries), len(ratios), Cs, ratios, found)
+            results.write(len(entries), Cs, ratios, found)
         entries.append(found)
     if gaps is not None:
-        rows.fill(array, gaps, rows.host(estimator.fill_))
+        fill(array, gaps, rows.host(estimator.fill_))
     _check_scores(entries, len(folds), refit=bool(estimator.refit))
     results.table(estimator, entries, Cs, ratios, len(folds))
-    dtype = np.float32 if dtype_name(array.dtype) == "float32" else np.float64
+    dtype = rows.precision(array)
     if estimator.refit:
         i, j = _chosen(estimator)
         estimator.C_, estimator.l1_ratio_ = float(Cs[j]), float(ratios[i])

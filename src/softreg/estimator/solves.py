@@ -9,14 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from softreg import errors
-from softreg.arrays import dtype_name
 from softreg.errors import FitInterrupted
 from softreg.estimator import increments, labels, monitors, problem, rows
 from softreg.estimator.prediction import Classifier
 from softreg.model import Model, Settings, fit
 from softreg.solvers import SGD, Solution, Status
 
-__all__ = ["run", "store", "warn"]
+__all__ = ["certificate", "run", "store", "warn"]
 
 DOUBTFUL = (Status.MAX_STEPS, Status.PRECISION_LIMIT, Status.SEPARABLE)
 SMALL_GAP = 1e-6  # relative: a solve that rounding ended nearer than this is worth no warning
@@ -37,11 +36,9 @@ def run(
     data = problem.dataset(estimator, array, target, sample_weight, offset)
     settings = problem.with_rate(estimator, settings, data)
     training, validation = problem.parts(estimator, data)
-    dtype = np.float32 if dtype_name(array.dtype) == "float32" else np.float64
-    tasks = None
-    if getattr(estimator, "_skl_callbacks", None):
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        given = {"X": X, "y": y, "metadata": metadata}
+    dtype = rows.precision(array)
+    given, tasks = monitors.given(estimator, X, y, sample_weight), None
+    if given is not None:
         tasks = monitors.Tasks(estimator, data, given, lambda model: _made(model, target.classes, dtype, X))
     try:
         model, solution = fit(
@@ -63,6 +60,11 @@ def run(
     warn(estimator, solution, settings)
 
 
+def certificate(solution: Solution) -> float:
+    """Return how far a solve is from the optimum at most, relative to its value."""
+    return float(solution.gap / solution.value if solution.value > 0 else solution.gap)
+
+
 def store(
     estimator: Any, model: Model, solution: Solution, settings: Settings, classes: NDArray[Any], dtype: Any, X: Any
 ) -> None:
@@ -70,7 +72,7 @@ def store(
     estimator._take(model, classes, dtype)
     estimator._lend(X, "coef_", "intercept_", "scale_", "shift_", "fill_")
     estimator.n_iter_ = rows.returned(np.array([solution.steps], np.int32), X)
-    estimator.certificate_ = solution.gap / solution.value if solution.value > 0 else float(solution.gap)
+    estimator.certificate_ = certificate(solution)
     estimator.status_, estimator.status_name_ = solution.message, solution.status.name
     estimator.solver_ = solution.chosen or type(settings.solver).__name__
     estimator.history_ = {**model.history, "seconds": np.asarray(solution.history["seconds"])}

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from softreg.arrays import admitted
+from softreg.arrays import admitted, as_numpy, as_rows, filled
 from softreg.data import Dataset
+from softreg.data.targets import offsets
 from softreg.errors import ColumnError, InferenceError, LabelError, SettingError, ShapeError
 from softreg.model import Model
 
@@ -48,15 +49,17 @@ def observed(
     """
     found = fitted(model)
     _check_names(model, found, getattr(X, "columns", None))
-    rows = _filled(admitted(X), getattr(model, "fill_", None))
+    rows, values = admitted(X), getattr(model, "fill_", None)
     if rows.ndim not in (2, 3) or math.prod(rows.shape[1:]) != found.n_features:
         raise ShapeError("X", rows.shape, f"(rows, {found.n_features}): the model has {found.n_features} features")
+    if values is not None:  # an estimator's for what is missing, as it predicts
+        rows = filled(as_rows(rows), as_numpy(values))
     w = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
     if w is not None and w.shape != rows.shape[:1]:
         raise ShapeError("sample_weight", w.shape, f"({rows.shape[0]},): one for each row of X")
     fields: dict[str, Any] = {"classes": found.classes, "scale": found.scale, "shift": found.shift}
     if offset is not None:
-        fields["offset"] = _offset(offset, found.n_classes)
+        fields["offset"] = offsets(offset, found.n_classes)
     told = _whole(np.asarray(y), found)
     if told.ndim == 2 and told.shape[1] > 1:
         data = Dataset.from_targets(rows, told, weights=w, **fields)
@@ -95,14 +98,6 @@ def _check_names(model: Any, found: Model, columns: Any) -> None:
         )
 
 
-def _filled(X: Any, values: Any) -> Any:
-    """X with an estimator's values for what is missing, as it predicts."""
-    if values is None or not isinstance(X, np.ndarray) or X.dtype.kind != "f":
-        return X
-    gaps = np.isnan(X)
-    return np.where(gaps, np.asarray(values, X.dtype), X) if gaps.any() else X
-
-
 def _whole(y: NDArray[Any], model: Model) -> NDArray[Any]:
     """Whole numbers that came as floats, as they do of a table with gaps, as the integers that the model has."""
     if y.ndim != 1 or y.dtype.kind != "f" or model.classes.dtype.kind not in "iu":
@@ -112,14 +107,6 @@ def _whole(y: NDArray[Any], model: Model) -> NDArray[Any]:
         raise LabelError(f"y holds labels that are missing; the first is {y[row]} in row {row}: leave those rows out")
     whole = y.astype(np.int64)
     return whole if (whole == y).all() else y
-
-
-def _offset(offset: ArrayLike, K: int) -> Vector:
-    """Of two classes one column is the second's, as it is to the estimators."""
-    array = np.asarray(offset, dtype=float)
-    if K == 2 and (array.ndim == 1 or array.shape[1:] == (1,)):
-        return np.column_stack([np.zeros(len(array)), array.ravel()])
-    return array
 
 
 def _class_weights(model: Any, shares: Vector) -> Vector | None:

@@ -160,8 +160,7 @@ class Path:
         ended = solution.trail
         if ended is None or not np.isfinite(ended.theta).all():
             return
-        before = self._trail
-        self._trail = ended if before is None else before.on(ended.objective, ended.state, ended.theta)
+        self._trail = ended if self._trail is None else self._trail.on(ended)
 
 
 def _model(

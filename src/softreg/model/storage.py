@@ -40,12 +40,14 @@ _STALE = 3600.0  # seconds after which a temporary file has no writer any more
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
     """Write the model to `path`, whole or not at all."""
+    sections = {**model.sections, **held_out.sections(model)}
     tensors = {name: _contiguous(getattr(model, name)) for name in TENSORS}
-    for section, content in model.sections.items():
+    for section, content in sections.items():
         tensors |= {f"{section}.{name}": _contiguous(tensor) for name, tensor in content.tensors.items()}
-    about: dict[str, Any] = {
+    about = {
         "format": FORMAT,
-        "requires": [],
+        # Without its calibration, other probabilities would be read out of a file.
+        "requires": [] if model.calibration is None else [held_out.CALIBRATION],
         "model": {
             "classes": {"dtype": _class_type(model.classes), "values": model.classes.tolist()},
             "feature_names": None if model.feature_names is None else list(model.feature_names),
@@ -55,12 +57,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         "history": {
             name: [v if math.isfinite(v) else None for v in values.tolist()] for name, values in model.history.items()
         },
-    } | {section: content.fields for section, content in model.sections.items()}
-    for section, content in held_out.sections(model).items():
-        about[section] = content.fields
-        tensors |= {f"{section}.{name}": _contiguous(tensor) for name, tensor in content.tensors.items()}
-    if model.calibration is not None:
-        about["requires"] = [held_out.CALIBRATION]  # without which other probabilities would be read out of the file
+    } | {section: content.fields for section, content in sections.items()}
     text = json.dumps(about, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     _replace(Path(os.path.realpath(path)), safetensors.numpy.save(tensors, {KEY: text}))
 
@@ -171,6 +168,7 @@ def _model(about: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Mod
         _refuse(f"image_shape is {list(image_shape)}; expected a height and a width")
 
     sections = _sections(about, tensors)
+    calibration, conformal = (sections.pop(name, None) for name in (held_out.CALIBRATION, held_out.CONFORMAL))
     return Model(
         W,
         b,
@@ -181,9 +179,9 @@ def _model(about: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Mod
         None if image_shape is None else (image_shape[0], image_shape[1]),
         _object(about, "settings"),
         _history(_object(about, "history")),
-        {name: content for name, content in sections.items() if name not in FILE_KEYS},
-        held_out.calibration(sections.get(held_out.CALIBRATION)),
-        held_out.conformal(sections.get(held_out.CONFORMAL)),
+        sections,
+        held_out.calibration(calibration),
+        held_out.conformal(conformal),
     )
 
 

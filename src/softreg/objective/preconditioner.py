@@ -107,19 +107,13 @@ def _solve(
     sample = Sample(data, rows, intercept)
     epsilon = float(np.finfo(sample.arithmetic).eps)
     m = max(MIN_ROWS, ROWS_PER_FEATURE * (d + 1))
+    one_pass = 4 * max(n, FEW_ROWS) * d * K
     shared = (d + 1) ** 2 * (min(m, n) + FACTORS * (d + 1))
-    if (
-        (d + 1) ** 2 * 8 > MAX_BYTES
-        or (is_sparse(data.X) and d > SPARSE_FEATURES)
-        or shared > SHARED_PASSES * 4 * max(n, FEW_ROWS) * d * K
-    ):
+    if (d + 1) ** 2 * 8 > MAX_BYTES or (is_sparse(data.X) and d > SPARSE_FEATURES) or shared > SHARED_PASSES * one_pass:
         return _diagonal(sample, p, w, l2)
     modes, eigenvalues = _modes(p, w)
-    own = (
-        not coarse
-        and (K - 1) * (d + 1) ** 2 * (min(m, max(n, FEW_ROWS)) + 4 * (d + 1))
-        <= OWN_PASSES * 4 * max(n, FEW_ROWS) * d * K
-    )
+    each = (d + 1) ** 2 * (min(m, max(n, FEW_ROWS)) + FACTORS * (d + 1))
+    own = not coarse and (K - 1) * each <= OWN_PASSES * one_pass
     mean = w * (1 - np.einsum("ki,ki->i", p, p, dtype=float)) / (K - 1)
     if not own or K * (d + 1) ** 2 * 8 > MAX_BYTES:
         factors = eigenvalues / max(eigenvalues.sum() / (K - 1), np.finfo(float).tiny)

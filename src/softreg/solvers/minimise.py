@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from softreg.solvers.endless import Endless
 from softreg.solvers.floor import Floor
 from softreg.solvers.trail import Trail
 
-__all__ = ["Answer", "Solution", "Solver", "State", "Status", "Step", "Verdict", "minimise"]
+__all__ = ["Answer", "Follower", "Solution", "Solver", "State", "Status", "Step", "Verdict", "minimise"]
 
 
 class Status(enum.Enum):
@@ -79,12 +79,17 @@ class Solver(Protocol[O_contra, S]):
         """Return the state one step on, or None where there is none."""
         ...
 
-    def follow(self, objective: O_contra, trail: Trail) -> S:
-        """Return the state before the first step from where solves of problems like this one led."""
-        ...
-
     def resume(self, objective: O_contra, state: S) -> S:
         """Return the same state on an objective that is the same but for its rounding."""
+        ...
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """A solver that takes more than theta from solves of problems like this one; others start there anew."""
+
+    def follow(self, objective: Any, trail: Trail) -> Any:
+        """Return the state before the first step from where those led."""
         ...
 
 
@@ -204,7 +209,10 @@ def minimise(
     state: S | None = None
     kept: tuple[S, int] | None = None
     try:
-        state = solver.follow(objective, start) if isinstance(start, Trail) else solver.init(objective, theta)
+        if isinstance(start, Trail) and isinstance(solver, Follower):
+            state = solver.follow(objective, start)
+        else:
+            state = solver.init(objective, theta)
         while steps < max_steps:
             new = solver.step(objective, state)
             if new is None and finer is not None:

@@ -24,7 +24,6 @@ from softreg.solvers.checks import real, whole
 from softreg.solvers.quadratic import conjugate_gradients, least_subgradient, minimum
 from softreg.solvers.search import Blind, backtrack
 from softreg.solvers.state import PointState
-from softreg.solvers.trail import Trail
 
 __all__ = ["Proximal", "ProximalState"]
 
@@ -117,10 +116,6 @@ class Proximal:
         least = least_subgradient(theta, point.grad, weights)
         excess = float(np.max(np.abs(least[weights > 0]) / weights[weights > 0], initial=0.0))
         return ProximalState(theta, point, _norm(least), 1.0 + excess if math.isfinite(excess) else 1.0)
-
-    def follow(self, objective: CompositeObjective, trail: Trail) -> ProximalState:
-        """Return the state before the first step from where others led."""
-        return self.init(objective, trail.theta)
 
     def resume(self, objective: CompositeObjective, state: ProximalState) -> ProximalState:
         """Return the same state on an objective that is the same but for its rounding: one pass."""

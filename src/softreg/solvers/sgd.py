@@ -28,7 +28,6 @@ import numpy as np
 from softreg.errors import SettingError
 from softreg.protocols import StochasticObjective, Vector
 from softreg.solvers.checks import one_of, real, whole
-from softreg.solvers.trail import Trail
 
 __all__ = ["SCHEDULES", "SGD", "SGDState"]
 
@@ -121,10 +120,6 @@ class SGD:
     def init(self, objective: StochasticObjective, theta: Vector) -> SGDState:
         """Return the state before the first epoch."""
         return SGDState(theta, velocity=np.zeros_like(theta) if self.momentum else None)
-
-    def follow(self, objective: StochasticObjective, trail: Trail) -> SGDState:
-        """Return the state before the first epoch from where others led."""
-        return self.init(objective, trail.theta)
 
     def step(self, objective: StochasticObjective, state: SGDState) -> SGDState:
         """Run one epoch."""

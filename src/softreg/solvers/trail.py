@@ -28,9 +28,9 @@ class Trail:
     way: Vector | None = None  # from where the one before it did
     passes: float = 0.0  # over the data, that this one has taken up to its start
 
-    def on(self, objective: Any, state: Any, theta: Vector) -> Trail:
-        """Return the trail one solve further."""
-        return Trail(objective, state, theta, theta - self.theta)
+    def on(self, ended: Trail) -> Trail:
+        """Return the trail one solve further, which ended there."""
+        return replace(ended, way=ended.theta - self.theta)
 
     def ahead(self, objective: CurvedObjective) -> Trail:
         """Return the trail with theta where the next problem may start."""
