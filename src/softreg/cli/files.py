@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from softreg.data.source import STDIN, parted
+
 __all__ = ["again", "argument", "check_targets", "program", "stem"]
 
 PICTURES = (".png", ".svg", ".pdf", ".jpg", ".webp")
@@ -21,16 +23,16 @@ def stem(data: str) -> str:
     >>> stem("fashion-mnist"), stem("some/wine.csv.gz"), stem("train-images,train-labels"), stem("-")
     ('fashion-mnist', 'wine', 'train-images', 'model')
     """
-    path = Path(data.partition(",")[0])
+    path = Path(parted(data)[0])
     name = path.name.removesuffix(".gz")
     pipe = path.exists() and not path.is_file()  # whose name is a number
-    return "model" if name in ("", "-") or pipe else Path(name).stem
+    return "model" if name in ("", STDIN) or pipe else Path(name).stem
 
 
 def again(data: str) -> str:
     """Return DATA as the user can type it; what came through a pipe is gone."""
-    path = Path(data.partition(",")[0])
-    return "FILE" if data == "-" or (path.exists() and not path.is_file()) else argument(data)
+    path = Path(parted(data)[0])
+    return "FILE" if data == STDIN or (path.exists() and not path.is_file()) else argument(data)
 
 
 def check_targets(out: Path, picture: Path | None) -> None:

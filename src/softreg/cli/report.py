@@ -11,7 +11,8 @@ import click
 
 from softreg.cli.files import argument, check_targets
 from softreg.cli.part import Part
-from softreg.cli.source import STDIN, Loaded, is_known, load_labelled, source_options
+from softreg.cli.source import Loaded, is_known, load_labelled, source_options
+from softreg.data.source import STDIN
 
 if TYPE_CHECKING:
     from softreg.data import Dataset

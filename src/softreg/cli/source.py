@@ -20,6 +20,7 @@ from click.core import ParameterSource
 from softreg.cli.data import DATASETS, dataset
 from softreg.cli.part import Part
 from softreg.cli.progress import download_bar
+from softreg.data.source import STDIN, parted
 
 if TYPE_CHECKING:
     from softreg.data import Dataset
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from softreg.model import Model
 
 __all__ = ["Loaded", "is_known", "load", "load_labelled", "load_rows", "source_options"]
-
-STDIN = "-"
 
 
 @dataclass(frozen=True)
@@ -242,9 +241,8 @@ def _refuse(ctx: click.Context, options: tuple[str, ...], why: str) -> None:
 
 def _exists(data: str) -> None:
     """Raise click.UsageError where DATA is neither standard input nor a file; IMAGES,LABELS are two."""
-    images, _, labels = data.partition(",")
-    for name in [data] if data == STDIN or not labels or Path(data).exists() else [images, labels]:
-        if name == STDIN or Path(name).exists():
+    for name in parted(data):
+        if name in (None, STDIN) or Path(name).exists():
             continue
         like = difflib.get_close_matches(name, DATASETS)
         folder = Path(name).parent

@@ -22,7 +22,7 @@ from softreg.data.columns import Columns, features, found, listed, near
 from softreg.data.dataset import Dataset, check_finite
 from softreg.data.idx import labels_beside, parse_idx, read_idx, read_labelled_images
 from softreg.data.pictures import SUFFIXES, in_folder, read_pictures
-from softreg.data.source import STDIN, Kind, Source, source
+from softreg.data.source import STDIN, Kind, Source, parted, source
 from softreg.errors import ColumnError, DataError, LabelError, ShapeError
 
 __all__ = ["Known", "Rows", "read_labelled", "read_rows"]
@@ -87,8 +87,8 @@ def read_labelled(where: str, columns: Columns = Columns(), like: Known | None =
     >>> data, data.feature_names
     (Dataset(3 rows, 2 features, 2 classes, uint8), ('size', 'weight'))
     """
-    images, _, labels = where.partition(",")
-    if labels and not Path(where).exists():
+    images, labels = parted(where)
+    if labels is not None:
         return _labelled_images(images, labels, columns, like, where), []
     found = source(where)
     notes: list[str] = []
@@ -134,8 +134,7 @@ def read_rows(
     """
     if len(where) > 1 or (where[0] != STDIN and Path(where[0]).is_dir()):
         return _pictures(where, image_shape, resize, invert)
-    images = where[0].partition(",")[0]
-    one = source(where[0] if where[0] == STDIN or Path(where[0]).exists() else images)
+    one = source(parted(where[0])[0])
     if one.kind is Kind.PICTURE:
         return _pictures(where, image_shape, resize, invert)
     if resize or invert:

@@ -19,7 +19,7 @@ from typing import IO
 
 from softreg.errors import DataError, DataFormatError
 
-__all__ = ["STDIN", "Kind", "Source", "source"]
+__all__ = ["STDIN", "Kind", "Source", "parted", "source"]
 
 STDIN = "-"
 _HEAD = 8  # bytes that tell the kind
@@ -46,6 +46,18 @@ class Source:
     def open(self) -> IO[bytes]:
         """Return a stream that can seek."""
         return _stream(self.content)
+
+
+def parted(where: str) -> tuple[str, str | None]:
+    """Part IMAGES,LABELS; of all else there are no labels, nor of a file that is there with a comma in its name.
+
+    Examples
+    --------
+    >>> parted("images,labels"), parted("wine.csv")
+    (('images', 'labels'), ('wine.csv', None))
+    """
+    images, _, labels = where.partition(",")
+    return (images, labels) if labels and not Path(where).exists() else (where, None)
 
 
 def source(where: str) -> Source:
