@@ -145,10 +145,8 @@ def whole(found: NDArray[Any], what: str, name: str) -> NDArray[Any]:
     return found.astype(np.int64) if found.dtype.kind in "iuf" else found
 
 
-def coded(
-    codes: NDArray[np.int64], classes: NDArray[Any], known: NDArray[Any], what: str, name: str
-) -> NDArray[np.int64]:
-    """Return codes into the classes that are known already.
+def coded(y: NDArray[Any], known: NDArray[Any], what: str, name: str) -> NDArray[np.int64]:
+    """Return labels as codes into the classes that are known already.
 
     Raises
     ------
@@ -156,15 +154,15 @@ def coded(
         Where there are others.
     """
     place = {label: code for code, label in enumerate(known.tolist())}
-    to = np.array([place.get(label, -1) for label in classes.tolist()], np.int64)
-    unknown = np.flatnonzero(to[codes] < 0)
+    found, places = np.unique(y, return_inverse=True)
+    codes = np.array([place.get(label, -1) for label in found.tolist()], np.int64)[places]
+    unknown = np.flatnonzero(codes < 0)
     if len(unknown):
-        label = classes[codes[unknown[0]]].item()
         raise LabelError(
             f"{what}: {len(unknown)} labels in {name!r} are none of {listed(map(str, known.tolist()))}; the first is "
-            f"{label!r} in row {unknown[0]}"
+            f"{y[unknown[0]].item()!r} in row {unknown[0]}"
         )
-    return to[codes]
+    return codes
 
 
 def _classes(values: Any, name: str, where: str, column: Any) -> NDArray[Any]:
