@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from softreg.cli.deciding import costs_option
 from softreg.cli.files import argument, check_targets
 from softreg.cli.part import Part
-from softreg.cli.source import Loaded, is_known, load_labelled, source_options
+from softreg.cli.source import Loaded, is_known, load_labelled, shown, source_options
 from softreg.data.source import STDIN
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command()
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("data")
-@source_options()
+@source_options(fitted=True)
 @click.option("-o", "--out", type=FILE, help="The page to write.  [default: MODEL.html]")
 @click.option(
     "--json", "as_json", type=FILE, help="Its figures too, as JSON; docs/report.schema.json says what is where."
@@ -35,11 +36,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--calibration", metavar="DATA", help="Rows to fit a temperature and prediction sets on.  [default: half of DATA]"
 )
-@click.option(
-    "--costs",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV file: what each action, a column, costs where each class, a line, is true.",
-)
+@costs_option
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the half, and of the intervals."
 )
@@ -81,7 +78,6 @@ def report(
     fitted = Model.load(model)
     judged = load_labelled(ctx, data, fitted)
     other = None if calibration is None else load_labelled(ctx, calibration, fitted)
-    name = "standard input" if data == STDIN else data
     _write(
         fitted,
         judged,
@@ -91,7 +87,7 @@ def report(
         costs=costs,
         seed=seed,
         name=model.name,
-        data_name=f"the test images of {name}" if is_known(data) else name,
+        data_name=f"the test images of {data}" if is_known(data) else shown(data),
         calibration_name=calibration or "",
     )
 
@@ -112,11 +108,10 @@ def _write(model: Model, data: Dataset, out: Path, as_json: Path | None = None, 
 def report_fit(model: Model, solution: Solution, loaded: Loaded, out: Path, data: str, name: str, seed: int) -> None:
     """Make a report of a fit that has just ended, judged by what was held out, or by its own rows where nothing was."""
     part = loaded.train if loaded.test is None else loaded.test
-    where = "standard input" if data == STDIN else data
     kind = "images" if loaded.of_images else "rows"
-    judged = f"the {kind} of {where} that it was fitted on"
+    judged = f"the {kind} of {shown(data)} that it was fitted on"
     if loaded.test is not None:
-        judged = f"the {loaded.tested} {kind} of {where}"
+        judged = f"the {loaded.tested} {kind} of {shown(data)}"
     _write(model, _of(part), out, solution=solution, seed=seed, name=name, data_name=judged)
 
 

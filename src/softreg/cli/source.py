@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from softreg.data.files import Rows
     from softreg.model import Model
 
-__all__ = ["Loaded", "is_known", "load", "load_labelled", "load_rows", "source_options"]
+__all__ = ["Loaded", "is_known", "load", "load_labelled", "load_rows", "shown", "source_options"]
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def load(ctx: click.Context, data: str) -> Loaded:
         train, test = split.train, split.test
         click.echo(f"data: {folder} ({train.n_rows:,} training and {test.n_rows:,} test images)", err=True)
         return Loaded(Part(train), Part(test), "test", example, known=True)
-    _refuse(ctx, ("sample", "data_dir"), f"{_shown(data)} is no known data set")
+    _refuse(ctx, ("sample", "data_dir"), f"{shown(data)} is no known data set")
     other = options.get("test")
     if other is not None and _given(ctx, "test_share"):
         raise click.UsageError("--test and --test-share exclude each other.")
@@ -170,7 +170,7 @@ def load_labelled(ctx: click.Context, data: str, model: Model) -> Dataset:
         split, folder = _known(data, ctx.params)
         click.echo(f"data: {folder} (its {split.test.n_rows:,} test images)", err=True)
         return split.test
-    _refuse(ctx, ("sample", "data_dir"), f"{_shown(data)} is no known data set")
+    _refuse(ctx, ("sample", "data_dir"), f"{shown(data)} is no known data set")
     if model.feature_names is not None and ctx.params["features"]:
         raise click.UsageError("--features is for models without names of columns; this one picks its own by them.")
     from softreg.data.files import read_labelled
@@ -178,7 +178,7 @@ def load_labelled(ctx: click.Context, data: str, model: Model) -> Dataset:
     _exists(data)
     found, notes = read_labelled(data, _columns(ctx.params), like=model)
     _tell(notes)
-    click.echo(f"data: {_shown(data)} ({found.n_rows:,} row{'' if found.n_rows == 1 else 's'})", err=True)
+    click.echo(f"data: {shown(data)} ({found.n_rows:,} row{'' if found.n_rows == 1 else 's'})", err=True)
     return found
 
 
@@ -192,7 +192,7 @@ def load_rows(ctx: click.Context, where: Sequence[str], model: Model) -> Rows:
         split, _ = _known(where[0], options)
         X = split.test.X
         return Rows(X.reshape(len(X), *split.test.image_shape) if split.test.image_shape else X)
-    _refuse(ctx, ("sample", "data_dir"), f"{_shown(where[0])} is no known data set")
+    _refuse(ctx, ("sample", "data_dir"), f"{shown(where[0])} is no known data set")
     for one in where:
         _exists(one)
     rows = read_rows(
@@ -254,7 +254,8 @@ def _exists(data: str) -> None:
         raise click.UsageError(f"{name!r} is not a file, nor a known data set ({', '.join(DATASETS)}).{hint}")
 
 
-def _shown(data: str) -> str:
+def shown(data: str) -> str:
+    """Return DATA as messages call it."""
     return "standard input" if data == STDIN else data
 
 
@@ -270,4 +271,4 @@ def _describe(data: str, loaded: Loaded) -> None:
     rows = f"{n:,} {'images' if loaded.of_images else 'rows'}"
     if loaded.test is not None:
         rows = f"{n:,} training and {loaded.test.n_rows:,} {loaded.tested} {'images' if loaded.of_images else 'rows'}"
-    click.echo(f"data: {_shown(data)} ({rows}, {found.n_features:,} features, {classes})", err=True)
+    click.echo(f"data: {shown(data)} ({rows}, {found.n_features:,} features, {classes})", err=True)
