@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,6 @@ import click
 
 from softreg.cli.deciding import costs_option
 from softreg.cli.files import argument, check_targets
-from softreg.cli.part import Part
 from softreg.cli.source import Loaded, is_known, load_labelled, shown, source_options
 from softreg.data.source import STDIN
 
@@ -107,22 +105,12 @@ def _write(model: Model, data: Dataset, out: Path, as_json: Path | None = None, 
 
 def report_fit(model: Model, solution: Solution, loaded: Loaded, out: Path, data: str, name: str, seed: int) -> None:
     """Make a report of a fit that has just ended, judged by what was held out, or by its own rows where nothing was."""
-    part = loaded.train if loaded.test is None else loaded.test
+    part = loaded.test or loaded.train
     kind = "images" if loaded.of_images else "rows"
     judged = f"the {kind} of {shown(data)} that it was fitted on"
     if loaded.test is not None:
         judged = f"the {loaded.tested} {kind} of {shown(data)}"
-    _write(model, _of(part), out, solution=solution, seed=seed, name=name, data_name=judged)
-
-
-def _of(part: Part) -> Dataset:
-    """Return the part's rows alone."""
-    data, rows = part.data, part.rows
-    if rows is None:
-        return data
-    fields = {name: getattr(data, name) for name in ("weights", "targets", "offset")}
-    some: Any = {name: None if value is None else value[rows] for name, value in fields.items()}
-    return replace(data, X=data.X[rows], y=data.y[rows], **some)
+    _write(model, part.alone(), out, solution=solution, seed=seed, name=name, data_name=judged)
 
 
 def check_pages(out: Path, as_json: Path | None, model: Path) -> None:

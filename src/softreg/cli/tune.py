@@ -115,10 +115,8 @@ def tune(
     out = Path(f"{stem(data)}.safetensors") if out is None else out
     check_targets(out, picture)  # before the work, not after it
     loaded = load(ctx, data)
-    whole = loaded.train
-    X, y, w = whole.data.X, _labels(whole.data), whole.data.weights
-    if whole.rows is not None:
-        X, y, w = X[whole.rows], y[whole.rows], None if w is None else w[whole.rows]
+    whole = loaded.train.alone()
+    X, y, w = whole.X, _labels(whole), whole.weights
 
     from sklearn.model_selection import StratifiedKFold
 
@@ -131,8 +129,8 @@ def tune(
         cv=StratifiedKFold(cv, shuffle=True, random_state=seed),
         scoring=scoring,
         rule="one_standard_error" if one_standard_error else "best",
-        scale=whole.data.scale,
-        shift=whole.data.shift,
+        scale=whole.scale,
+        shift=whole.shift,
         standardize=standardize,
         tol=tol,
     )
@@ -148,9 +146,8 @@ def tune(
     for text in dict.fromkeys(str(warning.message) for warning in heard):
         click.echo(f"warning: {text}", err=True)
     _print(estimator, cv, scoring, as_json)
-    known = whole.data
     model: Model = replace(
-        estimator.model_, classes=known.classes, feature_names=known.feature_names, image_shape=known.image_shape
+        estimator.model_, classes=whole.classes, feature_names=whole.feature_names, image_shape=whole.image_shape
     )
     model.save(out)
     if picture is not None:
