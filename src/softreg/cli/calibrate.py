@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from softreg.cli.files import again, argument, check_targets, program
+from softreg.cli.options import flag, given
 from softreg.cli.source import load_labelled, source_options
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ def calibrate(
     how = None if method == NONE else method
     if sets is None:
         for option in ("class_conditional", "share"):
-            if ctx.get_parameter_source(option) is not ParameterSource.DEFAULT:
-                raise click.UsageError(f"--{option.replace('_', '-')} is for --sets.")
+            if given(ctx, option):
+                raise click.UsageError(f"{flag(option)} is for --sets.")
         if how is None:
             raise click.UsageError("--method none without --sets leaves nothing to do.")
     if not 0 < share < 1:  # nor nan

@@ -7,8 +7,8 @@ from dataclasses import asdict, fields
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
+from softreg.cli.options import flag, given
 from softreg.model import AUTO, Settings
 from softreg.solvers import SGD, SOLVERS
 from softreg.solvers.sgd import SCHEDULES
@@ -52,10 +52,6 @@ def _takes(name: str, option: str) -> bool:
     return option in {field.name for field in fields(solver)}
 
 
-def _flag(option: str) -> str:
-    return f"--{option.replace('_', '-')}"
-
-
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options; they come to it as keywords."""
     solver = (click.Choice(NAMES), None, "How to go downhill.  [default: sgd; auto for tables]")
@@ -65,9 +61,7 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
             takers = [name for name in NAMES if _takes(name, option)]
             text = f"{', '.join(takers)}: {text[0].lower()}{text[1:]}"
         shown = default is not None
-        command = click.option(_flag(option), option, type=kind, default=default, show_default=shown, help=text)(
-            command
-        )
+        command = click.option(flag(option), option, type=kind, default=default, show_default=shown, help=text)(command)
     return command
 
 
@@ -86,9 +80,9 @@ def settings_from(ctx: click.Context, *, images: bool) -> Settings:
     """
     name = solver_name(ctx, images=images)
     for option in _OF_SOLVERS:
-        if not _takes(name, option) and ctx.get_parameter_source(option) is not ParameterSource.DEFAULT:
-            others = ", ".join(_flag(other) for other in _OF_SOLVERS if _takes(name, other))
-            raise click.UsageError(f"{_flag(option)} is not an option of the solver {name}, which takes {others}.")
+        if given(ctx, option) and not _takes(name, option):
+            others = ", ".join(flag(other) for other in _OF_SOLVERS if _takes(name, other))
+            raise click.UsageError(f"{flag(option)} is not an option of the solver {name}, which takes {others}.")
     solver: Any = name
     if name != AUTO:
         kind: Any = SOLVERS[name]

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from softreg.cli.data import DATASETS, dataset
+from softreg.cli.options import flag, given
 from softreg.cli.part import Part
 from softreg.cli.progress import download_bar
 from softreg.data.source import STDIN, parted
@@ -137,7 +137,7 @@ def load(ctx: click.Context, data: str) -> Loaded:
         return Loaded(Part(train), Part(test), "test", example, known=True)
     _refuse(ctx, ("sample", "data_dir"), f"{shown(data)} is no known data set")
     other = options.get("test")
-    if other is not None and _given(ctx, "test_share"):
+    if other is not None and given(ctx, "test_share"):
         raise click.UsageError("--test and --test-share exclude each other.")
     if other == STDIN and data == STDIN:
         raise click.UsageError("standard input can be read once: DATA and --test are both -.")
@@ -229,14 +229,10 @@ def _columns(options: dict[str, Any]) -> Columns:
     return Columns(options["target"], tuple(filter(None, names)), options.get("weight"))
 
 
-def _given(ctx: click.Context, option: str) -> bool:
-    return ctx.get_parameter_source(option) is not ParameterSource.DEFAULT
-
-
 def _refuse(ctx: click.Context, options: tuple[str, ...], why: str) -> None:
-    given = [name for name in options if name in ctx.params and _given(ctx, name)]
-    if given:
-        raise click.UsageError(f"{why}: --{given[0].replace('_', '-')} is for other data.")
+    for name in options:
+        if name in ctx.params and given(ctx, name):
+            raise click.UsageError(f"{why}: {flag(name)} is for other data.")
 
 
 def _exists(data: str) -> None:
