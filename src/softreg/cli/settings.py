@@ -17,7 +17,7 @@ __all__ = ["settings_from", "settings_options", "solver_name"]
 
 NAMES = [*SOLVERS, AUTO]
 _DEFAULTS = asdict(Settings()) | asdict(SGD())  # they stand there, once
-_FOR_TABLES = (AUTO, 1.0)  # solver and C: of tables the optimum is wanted, and a proof of it
+TABLE_SOLVER, TABLE_C = AUTO, 1.0  # of tables the optimum is wanted, and a proof of it
 _COUNT, _POSITIVE = click.IntRange(min=0), click.IntRange(min=1)
 
 # option → its type, its default and what it is; of these a solver takes some
@@ -67,7 +67,7 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def solver_name(ctx: click.Context, *, images: bool) -> str:
     """Return the name of the solver that is asked for."""
-    return ctx.params["solver"] or ("sgd" if images else _FOR_TABLES[0])
+    return ctx.params["solver"] or ("sgd" if images else TABLE_SOLVER)
 
 
 def settings_from(ctx: click.Context, *, images: bool) -> Settings:
@@ -92,7 +92,7 @@ def settings_from(ctx: click.Context, *, images: bool) -> Settings:
         solver = kind(**chosen)
     C = ctx.params["C"]
     if C is None:
-        C = _DEFAULTS["C"] if images else _FOR_TABLES[1]
+        C = _DEFAULTS["C"] if images else TABLE_C
     return Settings(
         solver=solver,
         max_steps=ctx.params["max_steps" if _takes(name, "max_steps") else "epochs"],
