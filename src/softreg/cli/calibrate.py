@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from softreg.cli.files import again, argument, check_targets, program
+from softreg.cli.files import check_targets, say_next
 from softreg.cli.options import flag, given
 from softreg.cli.source import load_labelled, source_options
 
@@ -124,8 +124,7 @@ def calibrate(
     better.save(out)
     click.echo(json.dumps(told | {"model": str(out)}) if as_json else "\n".join(_table(told)))
     click.echo(f"wrote {out}", err=True)
-    more = " --sets 0.95" if sets else ""
-    click.echo(f"next:  {program(ctx)} predict {argument(out)} {again(data)}{more}", err=True)
+    say_next(ctx, out, data, " --sets 0.95" if sets else "")
 
 
 def _figures(model: Model, rows: Dataset, some: NDArray[np.intp]) -> dict[str, float]:

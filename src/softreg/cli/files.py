@@ -12,7 +12,7 @@ import click
 
 from softreg.data.source import STDIN, parted
 
-__all__ = ["again", "argument", "check_targets", "program", "stem"]
+__all__ = ["argument", "check_targets", "program", "say_next", "stem"]
 
 PICTURES = (".png", ".svg", ".pdf", ".jpg", ".webp")
 
@@ -29,10 +29,11 @@ def stem(data: str) -> str:
     return "model" if name in ("", STDIN) or pipe else Path(name).stem
 
 
-def again(data: str) -> str:
-    """Return DATA as the user can type it; what came through a pipe is gone."""
+def say_next(ctx: click.Context, model: Path, data: str, options: str = "") -> None:
+    """Say on stderr which command predicts by the model; of DATA that came through a pipe nothing is left."""
     path = Path(parted(data)[0])
-    return "FILE" if data == STDIN or (path.exists() and not path.is_file()) else argument(data)
+    again = "FILE" if data == STDIN or (path.exists() and not path.is_file()) else argument(data)
+    click.echo(f"next:  {program(ctx)} predict {argument(model)} {again}{options}", err=True)
 
 
 def check_targets(out: Path, picture: Path | None) -> None:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from softreg.cli.files import again, argument, check_targets, program, stem
+from softreg.cli.files import check_targets, say_next, stem
 from softreg.cli.part import Part, only
 from softreg.cli.progress import bar
 from softreg.cli.report import check_pages, report_fit
 from softreg.cli.settings import settings_from, settings_options, solver_name
 from softreg.cli.source import Loaded, is_known, load, source_options
-from softreg.cli.table import Table, number
+from softreg.cli.table import Table, accuracy_of, number
 from softreg.solvers import Status
 
 if TYPE_CHECKING:
@@ -144,10 +144,9 @@ def train(
 
     _write(model, loaded, out, drawn)
     accuracy = None if loaded.test is None else loaded.test.score(model).accuracy
-    tested = loaded.tested.replace("-", "_")
     if as_json:
         paths = {"model": str(out), "picture": drawn and str(drawn)}
-        click.echo(json.dumps(_ending(solution) | {f"{tested}_accuracy": accuracy} | paths))
+        click.echo(json.dumps(_ending(solution) | {accuracy_of(loaded.tested): accuracy} | paths))
     elif stopping is not None:
         judged = "" if accuracy is None else f": {loaded.tested} acc {accuracy:.3f}"
         click.echo(f"the model of {'step' if converges else 'epoch'} {solution.kept}{judged}")
@@ -159,7 +158,7 @@ def train(
         click.echo(f"wrote {path}", err=True)
     if page is not None:
         report_fit(model, solution, loaded, page, data, out.name, ctx.params["seed"])
-    click.echo(f"next:  {program(ctx)} predict {argument(out)} {again(loaded.example)}", err=True)
+    say_next(ctx, out, loaded.example)
     if solution.status is Status.INTERRUPTED:
         ctx.exit(INTERRUPTED)
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from softreg.cli.files import again, argument, check_targets, program, stem
+from softreg.cli.files import check_targets, say_next, stem
 from softreg.cli.progress import bar
 from softreg.cli.source import Loaded, load, source_options
-from softreg.cli.table import number
+from softreg.cli.table import accuracy_of, number
 
 if TYPE_CHECKING:
     from softreg.data import Dataset
@@ -207,14 +207,14 @@ def _end(
         ending = {"C": number(estimator.C_), "l1_ratio": estimator.l1_ratio_, "status": estimator.status_name_}
         ending |= {"message": estimator.status_, "certificate": number(estimator.certificate_)}
         paths = {"model": str(out), "picture": picture and str(picture)}
-        click.echo(json.dumps(ending | {f"{loaded.tested.replace('-', '_')}_accuracy": accuracy} | paths))
+        click.echo(json.dumps(ending | {accuracy_of(loaded.tested): accuracy} | paths))
     elif loaded.test is not None:
         click.echo(f"{loaded.tested} acc {accuracy:.3f} on {loaded.test.n_rows:,} rows")
     edge = "" if len(estimator.Cs_) == 1 else _edge(estimator)
     click.echo(f"chosen: C = {estimator.C_:.4g}{edge}; {estimator.status_}", err=True)
     for path in filter(None, (out, picture)):
         click.echo(f"wrote {path}", err=True)
-    click.echo(f"next:  {program(ctx)} predict {argument(out)} {again(loaded.example)}", err=True)
+    say_next(ctx, out, loaded.example)
 
 
 def _edge(estimator: Any) -> str:
