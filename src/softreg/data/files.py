@@ -21,6 +21,7 @@ from softreg.data.archive import read_arrays
 from softreg.data.columns import Columns, features, found, listed, near
 from softreg.data.dataset import Dataset, check_finite
 from softreg.data.idx import labels_beside, parse_idx, read_idx, read_labelled_images
+from softreg.data.labels import codes_among, codes_of_column
 from softreg.data.pictures import SUFFIXES, in_folder, read_pictures
 from softreg.data.source import STDIN, Kind, Source, parted, source
 from softreg.errors import ColumnError, DataError, LabelError, ShapeError
@@ -182,7 +183,7 @@ def _labelled_table(one: Source, columns: Columns, like: Known | None, notes: li
     else:
         chosen = features(columns, names, one.name)
     read = table.read_columns(one, list(dict.fromkeys([*chosen, target, *([] if weight is None else [weight])])))
-    codes, classes = numbers.labels(read[target], target, one.name, known=like is not None)
+    codes, classes = codes_of_column(read[target], target, one.name, known=like is not None)
     X = numbers.matrix(read.select(list(chosen)), one.name)
     w = None if weight is None else numbers.weights(read[weight], weight, one.name)
     if like is not None:
@@ -229,7 +230,7 @@ def _like(X: Any, y: NDArray[Any], like: Known, where: str, fields: dict[str, An
         raise ShapeError(where, X.shape, f"(rows, {like.n_features}), as the training data")
     if y.ndim != 1:
         raise ShapeError(f"{name} in {where}", y.shape, f"({len(X)},): one label for each row of X")
-    codes = numbers.coded(y, like.classes, where, name)
+    codes = codes_among(y, like.classes, where, name)
     return Dataset(X, codes, like.classes, scale=like.scale, shift=like.shift, **fields)
 
 
