@@ -16,9 +16,9 @@ from typing import Any
 import click
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 import softreg
+from command import run
 from idx_files import idx
 from softreg import LBFGS, SGD, Model, Newton, Settings
 from softreg.cli import main
@@ -31,10 +31,6 @@ TEST_IMAGES = fashion_mnist.sample_folder() / "t10k-images-idx3-ubyte.gz"
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def run(*args: object) -> Result:
-    return CliRunner().invoke(main, [str(arg) for arg in args])
 
 
 @pytest.fixture
@@ -407,7 +403,7 @@ def commands(group: click.Group, prefix: tuple[str, ...] = ()) -> list[tuple[str
     return found
 
 
-EXAMPLES = ("calibrate", "evaluate", "predict", "train", "tune")
+EXAMPLES = ("calibrate", "evaluate", "predict", "report", "train", "tune")
 
 
 @pytest.mark.parametrize("command", commands(main), ids=" ".join)

@@ -15,28 +15,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer
 
+from command import good, run
 from idx_files import idx
 from softreg import Dataset, Model, metrics
-from softreg.cli import main
 from softreg.data import fashion_mnist
 from softreg.decision import CostMatrix, SplitConformal, calibrate, estimate_prior, reweight
 
 COSTS = "true class,biopsy,send home\nmalignant,0,100\nbenign,5,0\n"
 TARGET = ("--target", "diagnosis")
-
-
-def run(*args: object) -> Result:
-    return CliRunner().invoke(main, [str(arg) for arg in args])
-
-
-def good(*args: object) -> Result:
-    result = run(*args)
-    assert result.exit_code == 0, result.output
-    return result
 
 
 def tumours() -> list[pd.DataFrame]:

@@ -9,20 +9,15 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
+from command import run
 from softreg import Model
-from softreg.cli import main
 from softreg.data import fashion_mnist
 from softreg.report import report, schema
 
 pytest.importorskip("pyarrow")
 
 COSTS = "true,treat,wait\nill,1,50\nwell,5,0\n"
-
-
-def run(*args: object, given: str | None = None) -> Result:
-    return CliRunner().invoke(main, [str(arg) for arg in args], input=given)
 
 
 def table(n: int, seed: int) -> str:
@@ -83,7 +78,7 @@ def test_costs_other_rows_and_a_seed() -> None:
 
 
 def test_rows_come_through_a_pipe_too() -> None:
-    done = run("report", "m.safetensors", "-", "--target", "kind", given=table(50, 2))
+    done = run("report", "m.safetensors", "-", "--target", "kind", stdin=table(50, 2))
     assert done.exit_code == 0, done.output
     assert "on</span> standard input</h1>" in Path("m.html").read_text()
 

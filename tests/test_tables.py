@@ -18,13 +18,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 
+from command import good, run
 from idx_files import idx
 from softreg import Model
-from softreg.cli import main
 from softreg.data.table import BLOCK
 
 ALL = ("--test-share", 0)
@@ -33,16 +33,6 @@ ALL = ("--test-share", 0)
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def run(*args: object, stdin: bytes | None = None) -> Result:
-    return CliRunner().invoke(main, [str(arg) for arg in args], input=stdin)
-
-
-def good(*args: object, stdin: bytes | None = None) -> Result:
-    result = run(*args, stdin=stdin)
-    assert result.exit_code == 0, result.output
-    return result
 
 
 def wine() -> pd.DataFrame:

@@ -10,11 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
+from command import run
 from softreg import Model
-from softreg.cli import main
 
 ROWS = 40
 RNG = np.random.default_rng(0)
@@ -84,7 +83,7 @@ def test_damaged_files_are_refused_in_words_or_read(form: str, tmp_path: Path, m
     refused = 0
     for damage in range(DAMAGES + 1):
         Path("file").write_bytes(damaged(content, rng) if damage else content)
-        result = CliRunner().invoke(main, args)
+        result = run(*args)
         assert result.exit_code in (0, 2), (damage, result.output, result.exception)
         assert isinstance(result.exception, SystemExit | None), (damage, result.exception)
         assert damage or result.exit_code == 0

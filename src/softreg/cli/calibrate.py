@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from softreg.cli.files import again, argument, check_targets, program
+from softreg.cli.files import check_targets, say_next
+from softreg.cli.options import flag, given
 from softreg.cli.source import load_labelled, source_options
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ def calibrate(
     how = None if method == NONE else method
     if sets is None:
         for option in ("class_conditional", "share"):
-            if ctx.get_parameter_source(option) is not ParameterSource.DEFAULT:
-                raise click.UsageError(f"--{option.replace('_', '-')} is for --sets.")
+            if given(ctx, option):
+                raise click.UsageError(f"{flag(option)} is for --sets.")
         if how is None:
             raise click.UsageError("--method none without --sets leaves nothing to do.")
     if not 0 < share < 1:  # nor nan
@@ -124,8 +124,7 @@ def calibrate(
     better.save(out)
     click.echo(json.dumps(told | {"model": str(out)}) if as_json else "\n".join(_table(told)))
     click.echo(f"wrote {out}", err=True)
-    more = " --sets 0.95" if sets else ""
-    click.echo(f"next:  {program(ctx)} predict {argument(out)} {again(data)}{more}", err=True)
+    say_next(ctx, out, data, " --sets 0.95" if sets else "")
 
 
 def _figures(model: Model, rows: Dataset, some: NDArray[np.intp]) -> dict[str, float]:

@@ -131,10 +131,6 @@ def rule_from(ctx: click.Context, model: Model, path: Path) -> Rule:
     reject, accept, sets = options["reject_cost"], options["accept"], options["sets"]
     if reject is not None and accept is not None:
         raise click.UsageError("--reject-cost and --accept exclude each other: either a price or a number of rows.")
-    if sets is not None and options["prior"] is not None:
-        raise click.UsageError(
-            "--sets and --prior exclude each other: sets promise what they do for classes as frequent as held out."
-        )
     if reject is not None and not math.isfinite(reject):
         raise click.UsageError(f"--reject-cost {reject}: expected a finite number.")
     if reject is not None and options["costs"] is None and not 0 <= reject <= 1:
@@ -154,7 +150,14 @@ def rule_from(ctx: click.Context, model: Model, path: Path) -> Rule:
 
 
 def check_sets(ctx: click.Context, model: Model, path: Path) -> None:
-    """Raise click.UsageError where the model has no scores for sets: the message has the command that makes them."""
+    """Raise click.UsageError where sets are not to be had: without scores for them, or with `--prior`.
+
+    The message has the command that makes scores.
+    """
+    if ctx.params["prior"] is not None:
+        raise click.UsageError(
+            "--sets and --prior exclude each other: sets promise what they do for classes as frequent as held out."
+        )
     if model.conformal is None:
         name = argument(path)
         out = argument(path.with_name(f"{path.stem}-calibrated{path.suffix}"))

@@ -90,8 +90,6 @@ def evaluate(
     fitted = Model.load(model)
     if top_k and max(top_k) > fitted.n_classes:
         raise click.UsageError(f"--top-k {max(top_k)}: the model has {fitted.n_classes} classes.")
-    if sets is not None and ctx.params["prior"] is not None:
-        raise click.UsageError("--sets and --prior exclude each other: see softreg predict.")
     if sets is not None:
         check_sets(ctx, fitted, model)
     path = ctx.params["costs"]

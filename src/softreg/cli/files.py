@@ -10,7 +10,9 @@ from pathlib import Path
 
 import click
 
-__all__ = ["again", "argument", "check_targets", "program", "stem"]
+from softreg.data.source import STDIN, parted
+
+__all__ = ["argument", "check_targets", "program", "say_next", "stem"]
 
 PICTURES = (".png", ".svg", ".pdf", ".jpg", ".webp")
 
@@ -21,16 +23,17 @@ def stem(data: str) -> str:
     >>> stem("fashion-mnist"), stem("some/wine.csv.gz"), stem("train-images,train-labels"), stem("-")
     ('fashion-mnist', 'wine', 'train-images', 'model')
     """
-    path = Path(data.partition(",")[0])
+    path = Path(parted(data)[0])
     name = path.name.removesuffix(".gz")
     pipe = path.exists() and not path.is_file()  # whose name is a number
-    return "model" if name in ("", "-") or pipe else Path(name).stem
+    return "model" if name in ("", STDIN) or pipe else Path(name).stem
 
 
-def again(data: str) -> str:
-    """Return DATA as the user can type it; what came through a pipe is gone."""
-    path = Path(data.partition(",")[0])
-    return "FILE" if data == "-" or (path.exists() and not path.is_file()) else argument(data)
+def say_next(ctx: click.Context, model: Path, data: str, options: str = "") -> None:
+    """Say on stderr which command predicts by the model; of DATA that came through a pipe nothing is left."""
+    path = Path(parted(data)[0])
+    again = "FILE" if data == STDIN or (path.exists() and not path.is_file()) else argument(data)
+    click.echo(f"next:  {program(ctx)} predict {argument(model)} {again}{options}", err=True)
 
 
 def check_targets(out: Path, picture: Path | None) -> None:

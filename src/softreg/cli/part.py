@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from softreg.data import Dataset
     from softreg.model import Model, Score
 
-__all__ = ["Part"]
+__all__ = ["Part", "only"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class Part:
     def n_rows(self) -> int:
         """How many they are."""
         return self.data.n_rows if self.rows is None else len(self.rows)
+
+    def alone(self) -> Dataset:
+        """Return them as a Dataset of their own."""
+        return self.data if self.rows is None else only(self.data, self.rows)
 
     def score(self, model: Model) -> Score:
         """Judge a model by them."""
@@ -43,3 +47,10 @@ class Part:
             members = rng.permutation(np.flatnonzero(y == k))
             aside[members[: min(round(share * len(members)), len(members) - 1)]] = True  # one stays to learn from
         return replace(self, rows=rows[~aside]), replace(self, rows=rows[aside])
+
+
+def only(data: Dataset, rows: NDArray[np.int64] | slice) -> Dataset:
+    """Return these rows as a Dataset; of a slice nothing is copied."""
+    fields = {name: getattr(data, name) for name in ("weights", "targets", "offset")}
+    some: Any = {name: None if value is None else value[rows] for name, value in fields.items()}
+    return replace(data, X=data.X[rows], y=data.y[rows], **some)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -98,7 +97,7 @@ def shares(option: str, text: str, classes: NDArray[Any]) -> NDArray[np.float64]
         return np.full(len(known), 1 / len(known))
     where = f"{option} {text}"
     # Path.is_file raises where a name is too long for one, as shares of many classes are.
-    pairs = _of_file(Path(text), where) if os.path.isfile(text) else _of_text(where, text)  # noqa: PTH113
+    pairs = _of_file(Path(text), where) if os.path.isfile(text) else _of_text(where, text)  # noqa: PTH113 - see above
     names = [name for name, _ in pairs]
     match_names(where, names, known)
     by_name = {name: _number(where, name, share) for name, share in pairs}
@@ -119,12 +118,9 @@ def _of_text(where: str, text: str) -> list[tuple[str, str]]:
 
 
 def _of_file(path: Path, where: str) -> list[tuple[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [[cell.strip() for cell in line] for line in csv.reader(file)]
-    except (UnicodeDecodeError, csv.Error) as problem:
-        raise click.UsageError(f"{where}: it is not a CSV file ({problem}).") from None
-    lines = [line for line in lines if any(line)]
+    from softreg.decision.costs import read_cells
+
+    lines = read_cells(path, where)
     if not lines or any(len(line) != 2 for line in lines):
         raise click.UsageError(f"{where}: expected two columns, class and share, and a line with their names.")
     return [(name, share) for name, share in lines[1:]]

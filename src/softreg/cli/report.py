@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from softreg.cli.deciding import costs_option
 from softreg.cli.files import argument, check_targets
-from softreg.cli.part import Part
-from softreg.cli.source import STDIN, Loaded, is_known, load_labelled, source_options
+from softreg.cli.source import Loaded, is_known, load_labelled, shown, source_options
+from softreg.data.source import STDIN
 
 if TYPE_CHECKING:
     from softreg.data import Dataset
@@ -26,7 +26,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command()
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("data")
-@source_options()
+@source_options(fitted=True)
 @click.option("-o", "--out", type=FILE, help="The page to write.  [default: MODEL.html]")
 @click.option(
     "--json", "as_json", type=FILE, help="Its figures too, as JSON; docs/report.schema.json says what is where."
@@ -34,11 +34,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--calibration", metavar="DATA", help="Rows to fit a temperature and prediction sets on.  [default: half of DATA]"
 )
-@click.option(
-    "--costs",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV file: what each action, a column, costs where each class, a line, is true.",
-)
+@costs_option
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the half, and of the intervals."
 )
@@ -80,7 +76,6 @@ def report(
     fitted = Model.load(model)
     judged = load_labelled(ctx, data, fitted)
     other = None if calibration is None else load_labelled(ctx, calibration, fitted)
-    name = "standard input" if data == STDIN else data
     _write(
         fitted,
         judged,
@@ -90,7 +85,7 @@ def report(
         costs=costs,
         seed=seed,
         name=model.name,
-        data_name=f"the test images of {name}" if is_known(data) else name,
+        data_name=f"the test images of {data}" if is_known(data) else shown(data),
         calibration_name=calibration or "",
     )
 
@@ -110,23 +105,12 @@ def _write(model: Model, data: Dataset, out: Path, as_json: Path | None = None, 
 
 def report_fit(model: Model, solution: Solution, loaded: Loaded, out: Path, data: str, name: str, seed: int) -> None:
     """Make a report of a fit that has just ended, judged by what was held out, or by its own rows where nothing was."""
-    part = loaded.train if loaded.test is None else loaded.test
-    where = "standard input" if data == STDIN else data
+    part = loaded.test or loaded.train
     kind = "images" if loaded.of_images else "rows"
-    judged = f"the {kind} of {where} that it was fitted on"
+    judged = f"the {kind} of {shown(data)} that it was fitted on"
     if loaded.test is not None:
-        judged = f"the {loaded.tested} {kind} of {where}"
-    _write(model, _of(part), out, solution=solution, seed=seed, name=name, data_name=judged)
-
-
-def _of(part: Part) -> Dataset:
-    """Return the part's rows alone."""
-    data, rows = part.data, part.rows
-    if rows is None:
-        return data
-    fields = {name: getattr(data, name) for name in ("weights", "targets", "offset")}
-    some: Any = {name: None if value is None else value[rows] for name, value in fields.items()}
-    return replace(data, X=data.X[rows], y=data.y[rows], **some)
+        judged = f"the {loaded.tested} {kind} of {shown(data)}"
+    _write(model, part.alone(), out, solution=solution, seed=seed, name=name, data_name=judged)
 
 
 def check_pages(out: Path, as_json: Path | None, model: Path) -> None:

@@ -7,8 +7,8 @@ from dataclasses import asdict, fields
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
+from softreg.cli.options import flag, given
 from softreg.model import AUTO, Settings
 from softreg.solvers import SGD, SOLVERS
 from softreg.solvers.sgd import SCHEDULES
@@ -17,7 +17,7 @@ __all__ = ["settings_from", "settings_options", "solver_name"]
 
 NAMES = [*SOLVERS, AUTO]
 _DEFAULTS = asdict(Settings()) | asdict(SGD())  # they stand there, once
-_FOR_TABLES = (AUTO, 1.0)  # solver and C: of tables the optimum is wanted, and a proof of it
+TABLE_SOLVER, TABLE_C = AUTO, 1.0  # of tables the optimum is wanted, and a proof of it
 _COUNT, _POSITIVE = click.IntRange(min=0), click.IntRange(min=1)
 
 # option → its type, its default and what it is; of these a solver takes some
@@ -52,10 +52,6 @@ def _takes(name: str, option: str) -> bool:
     return option in {field.name for field in fields(solver)}
 
 
-def _flag(option: str) -> str:
-    return f"--{option.replace('_', '-')}"
-
-
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options; they come to it as keywords."""
     solver = (click.Choice(NAMES), None, "How to go downhill.  [default: sgd; auto for tables]")
@@ -65,15 +61,13 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
             takers = [name for name in NAMES if _takes(name, option)]
             text = f"{', '.join(takers)}: {text[0].lower()}{text[1:]}"
         shown = default is not None
-        command = click.option(_flag(option), option, type=kind, default=default, show_default=shown, help=text)(
-            command
-        )
+        command = click.option(flag(option), option, type=kind, default=default, show_default=shown, help=text)(command)
     return command
 
 
 def solver_name(ctx: click.Context, *, images: bool) -> str:
     """Return the name of the solver that is asked for."""
-    return ctx.params["solver"] or ("sgd" if images else _FOR_TABLES[0])
+    return ctx.params["solver"] or ("sgd" if images else TABLE_SOLVER)
 
 
 def settings_from(ctx: click.Context, *, images: bool) -> Settings:
@@ -86,9 +80,9 @@ def settings_from(ctx: click.Context, *, images: bool) -> Settings:
     """
     name = solver_name(ctx, images=images)
     for option in _OF_SOLVERS:
-        if not _takes(name, option) and ctx.get_parameter_source(option) is not ParameterSource.DEFAULT:
-            others = ", ".join(_flag(other) for other in _OF_SOLVERS if _takes(name, other))
-            raise click.UsageError(f"{_flag(option)} is not an option of the solver {name}, which takes {others}.")
+        if given(ctx, option) and not _takes(name, option):
+            others = ", ".join(flag(other) for other in _OF_SOLVERS if _takes(name, other))
+            raise click.UsageError(f"{flag(option)} is not an option of the solver {name}, which takes {others}.")
     solver: Any = name
     if name != AUTO:
         kind: Any = SOLVERS[name]
@@ -98,7 +92,7 @@ def settings_from(ctx: click.Context, *, images: bool) -> Settings:
         solver = kind(**chosen)
     C = ctx.params["C"]
     if C is None:
-        C = _DEFAULTS["C"] if images else _FOR_TABLES[1]
+        C = _DEFAULTS["C"] if images else TABLE_C
     return Settings(
         solver=solver,
         max_steps=ctx.params["max_steps" if _takes(name, "max_steps") else "epochs"],

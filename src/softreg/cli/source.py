@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from softreg.cli.data import DATASETS, dataset
+from softreg.cli.options import flag, given
 from softreg.cli.part import Part
 from softreg.cli.progress import download_bar
+from softreg.data.source import STDIN, parted
 
 if TYPE_CHECKING:
     from softreg.data import Dataset
@@ -28,9 +29,7 @@ if TYPE_CHECKING:
     from softreg.data.files import Rows
     from softreg.model import Model
 
-__all__ = ["Loaded", "is_known", "load", "load_labelled", "load_rows", "source_options"]
-
-STDIN = "-"
+__all__ = ["Loaded", "is_known", "load", "load_labelled", "load_rows", "shown", "source_options"]
 
 
 @dataclass(frozen=True)
@@ -136,9 +135,9 @@ def load(ctx: click.Context, data: str) -> Loaded:
         train, test = split.train, split.test
         click.echo(f"data: {folder} ({train.n_rows:,} training and {test.n_rows:,} test images)", err=True)
         return Loaded(Part(train), Part(test), "test", example, known=True)
-    _refuse(ctx, ("sample", "data_dir"), f"{_shown(data)} is no known data set")
+    _refuse(ctx, ("sample", "data_dir"), f"{shown(data)} is no known data set")
     other = options.get("test")
-    if other is not None and _given(ctx, "test_share"):
+    if other is not None and given(ctx, "test_share"):
         raise click.UsageError("--test and --test-share exclude each other.")
     if other == STDIN and data == STDIN:
         raise click.UsageError("standard input can be read once: DATA and --test are both -.")
@@ -171,7 +170,7 @@ def load_labelled(ctx: click.Context, data: str, model: Model) -> Dataset:
         split, folder = _known(data, ctx.params)
         click.echo(f"data: {folder} (its {split.test.n_rows:,} test images)", err=True)
         return split.test
-    _refuse(ctx, ("sample", "data_dir"), f"{_shown(data)} is no known data set")
+    _refuse(ctx, ("sample", "data_dir"), f"{shown(data)} is no known data set")
     if model.feature_names is not None and ctx.params["features"]:
         raise click.UsageError("--features is for models without names of columns; this one picks its own by them.")
     from softreg.data.files import read_labelled
@@ -179,7 +178,7 @@ def load_labelled(ctx: click.Context, data: str, model: Model) -> Dataset:
     _exists(data)
     found, notes = read_labelled(data, _columns(ctx.params), like=model)
     _tell(notes)
-    click.echo(f"data: {_shown(data)} ({found.n_rows:,} row{'' if found.n_rows == 1 else 's'})", err=True)
+    click.echo(f"data: {shown(data)} ({found.n_rows:,} row{'' if found.n_rows == 1 else 's'})", err=True)
     return found
 
 
@@ -193,7 +192,7 @@ def load_rows(ctx: click.Context, where: Sequence[str], model: Model) -> Rows:
         split, _ = _known(where[0], options)
         X = split.test.X
         return Rows(X.reshape(len(X), *split.test.image_shape) if split.test.image_shape else X)
-    _refuse(ctx, ("sample", "data_dir"), f"{_shown(where[0])} is no known data set")
+    _refuse(ctx, ("sample", "data_dir"), f"{shown(where[0])} is no known data set")
     for one in where:
         _exists(one)
     rows = read_rows(
@@ -230,21 +229,16 @@ def _columns(options: dict[str, Any]) -> Columns:
     return Columns(options["target"], tuple(filter(None, names)), options.get("weight"))
 
 
-def _given(ctx: click.Context, option: str) -> bool:
-    return ctx.get_parameter_source(option) is not ParameterSource.DEFAULT
-
-
 def _refuse(ctx: click.Context, options: tuple[str, ...], why: str) -> None:
-    given = [name for name in options if name in ctx.params and _given(ctx, name)]
-    if given:
-        raise click.UsageError(f"{why}: --{given[0].replace('_', '-')} is for other data.")
+    for name in options:
+        if name in ctx.params and given(ctx, name):
+            raise click.UsageError(f"{why}: {flag(name)} is for other data.")
 
 
 def _exists(data: str) -> None:
     """Raise click.UsageError where DATA is neither standard input nor a file; IMAGES,LABELS are two."""
-    images, _, labels = data.partition(",")
-    for name in [data] if data == STDIN or not labels or Path(data).exists() else [images, labels]:
-        if name == STDIN or Path(name).exists():
+    for name in parted(data):
+        if name in (None, STDIN) or Path(name).exists():
             continue
         like = difflib.get_close_matches(name, DATASETS)
         folder = Path(name).parent
@@ -256,7 +250,8 @@ def _exists(data: str) -> None:
         raise click.UsageError(f"{name!r} is not a file, nor a known data set ({', '.join(DATASETS)}).{hint}")
 
 
-def _shown(data: str) -> str:
+def shown(data: str) -> str:
+    """Return DATA as messages call it."""
     return "standard input" if data == STDIN else data
 
 
@@ -272,4 +267,4 @@ def _describe(data: str, loaded: Loaded) -> None:
     rows = f"{n:,} {'images' if loaded.of_images else 'rows'}"
     if loaded.test is not None:
         rows = f"{n:,} training and {loaded.test.n_rows:,} {loaded.tested} {'images' if loaded.of_images else 'rows'}"
-    click.echo(f"data: {_shown(data)} ({rows}, {found.n_features:,} features, {classes})", err=True)
+    click.echo(f"data: {shown(data)} ({rows}, {found.n_features:,} features, {classes})", err=True)

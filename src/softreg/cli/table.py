@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     from softreg.model import Score
     from softreg.solvers import Step
 
-__all__ = ["Table", "number"]
+__all__ = ["Table", "accuracy_of", "number"]
 
 
 def number(figure: float) -> float | None:
     """A figure for JSON, which has no infinity and no nan."""
     return figure if math.isfinite(figure) else None
+
+
+def accuracy_of(scored: str) -> str:
+    """The name in JSON of the accuracy on "test" or "held-out" rows."""
+    return f"{scored.replace('-', '_')}_accuracy"
 
 
 class Table:
@@ -70,7 +75,7 @@ class Table:
         figures |= {name: number(getattr(step, name)) for name in ("value", "gap", "grad_norm")}
         figures["train_accuracy"] = step.accuracy
         if score is not None:
-            figures[f"{self.scored.replace('-', '_')}_accuracy"] = score.accuracy
+            figures[accuracy_of(self.scored)] = score.accuracy
         return json.dumps(figures)
 
 

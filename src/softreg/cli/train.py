@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from softreg.cli.files import again, argument, check_targets, program, stem
-from softreg.cli.part import Part
+from softreg.cli.files import check_targets, say_next, stem
+from softreg.cli.part import Part, only
 from softreg.cli.progress import bar
 from softreg.cli.report import check_pages, report_fit
 from softreg.cli.settings import settings_from, settings_options, solver_name
 from softreg.cli.source import Loaded, is_known, load, source_options
-from softreg.cli.table import Table, number
+from softreg.cli.table import Table, accuracy_of, number
 from softreg.solvers import Status
 
 if TYPE_CHECKING:
-    from softreg.data import Dataset
     from softreg.model import Model, Score
     from softreg.solvers import Solution, Step, Verdict
 
@@ -145,10 +144,9 @@ def train(
 
     _write(model, loaded, out, drawn)
     accuracy = None if loaded.test is None else loaded.test.score(model).accuracy
-    tested = loaded.tested.replace("-", "_")
     if as_json:
         paths = {"model": str(out), "picture": drawn and str(drawn)}
-        click.echo(json.dumps(_ending(solution) | {f"{tested}_accuracy": accuracy} | paths))
+        click.echo(json.dumps(_ending(solution) | {accuracy_of(loaded.tested): accuracy} | paths))
     elif stopping is not None:
         judged = "" if accuracy is None else f": {loaded.tested} acc {accuracy:.3f}"
         click.echo(f"the model of {'step' if converges else 'epoch'} {solution.kept}{judged}")
@@ -160,7 +158,7 @@ def train(
         click.echo(f"wrote {path}", err=True)
     if page is not None:
         report_fit(model, solution, loaded, page, data, out.name, ctx.params["seed"])
-    click.echo(f"next:  {program(ctx)} predict {argument(out)} {again(loaded.example)}", err=True)
+    say_next(ctx, out, loaded.example)
     if solution.status is Status.INTERRUPTED:
         ctx.exit(INTERRUPTED)
 
@@ -195,11 +193,7 @@ def _hold_out(loaded: Loaded, seed: int) -> tuple[Part, Part]:
         return rest, aside
     data = train.data
     k = data.n_rows - max(1, data.n_rows // 10)
-    return Part(_rows(data, slice(k))), Part(_rows(data, slice(k, None)))
-
-
-def _rows(data: Dataset, some: slice) -> Dataset:
-    return replace(data, X=data.X[some], y=data.y[some])
+    return Part(only(data, slice(k))), Part(only(data, slice(k, None)))
 
 
 def _write(model: Model, loaded: Loaded, out: Path, picture: Path | None) -> None:
@@ -208,11 +202,10 @@ def _write(model: Model, loaded: Loaded, out: Path, picture: Path | None) -> Non
         return
     from softreg.plots import sample_predictions
 
-    part = loaded.train if loaded.test is None else loaded.test
-    X, y = (part.data.X, part.data.y) if part.rows is None else (part.data.X[part.rows], part.data.y[part.rows])
-    assert part.data.image_shape is not None  # noqa: S101 - else there is no picture
-    images = X.reshape(-1, *part.data.image_shape)
-    figure = sample_predictions(images, part.data.classes[y].tolist(), model.predict(X).tolist())
+    data = (loaded.test or loaded.train).alone()
+    assert data.image_shape is not None  # noqa: S101 - else there is no picture
+    images = data.X.reshape(-1, *data.image_shape)
+    figure = sample_predictions(images, data.classes[data.y].tolist(), model.predict(data.X).tolist())
     figure.savefig(picture, dpi=150)
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from softreg.cli.files import again, argument, check_targets, program, stem
+from softreg.cli.files import check_targets, say_next, stem
 from softreg.cli.progress import bar
 from softreg.cli.source import Loaded, load, source_options
-from softreg.cli.table import number
+from softreg.cli.table import accuracy_of, number
 
 if TYPE_CHECKING:
     from softreg.data import Dataset
@@ -115,10 +115,8 @@ def tune(
     out = Path(f"{stem(data)}.safetensors") if out is None else out
     check_targets(out, picture)  # before the work, not after it
     loaded = load(ctx, data)
-    whole = loaded.train
-    X, y, w = whole.data.X, _labels(whole.data), whole.data.weights
-    if whole.rows is not None:
-        X, y, w = X[whole.rows], y[whole.rows], None if w is None else w[whole.rows]
+    whole = loaded.train.alone()
+    X, y, w = whole.X, _labels(whole), whole.weights
 
     from sklearn.model_selection import StratifiedKFold
 
@@ -131,8 +129,8 @@ def tune(
         cv=StratifiedKFold(cv, shuffle=True, random_state=seed),
         scoring=scoring,
         rule="one_standard_error" if one_standard_error else "best",
-        scale=whole.data.scale,
-        shift=whole.data.shift,
+        scale=whole.scale,
+        shift=whole.shift,
         standardize=standardize,
         tol=tol,
     )
@@ -148,9 +146,8 @@ def tune(
     for text in dict.fromkeys(str(warning.message) for warning in heard):
         click.echo(f"warning: {text}", err=True)
     _print(estimator, cv, scoring, as_json)
-    known = whole.data
     model: Model = replace(
-        estimator.model_, classes=known.classes, feature_names=known.feature_names, image_shape=known.image_shape
+        estimator.model_, classes=whole.classes, feature_names=whole.feature_names, image_shape=whole.image_shape
     )
     model.save(out)
     if picture is not None:
@@ -210,14 +207,14 @@ def _end(
         ending = {"C": number(estimator.C_), "l1_ratio": estimator.l1_ratio_, "status": estimator.status_name_}
         ending |= {"message": estimator.status_, "certificate": number(estimator.certificate_)}
         paths = {"model": str(out), "picture": picture and str(picture)}
-        click.echo(json.dumps(ending | {f"{loaded.tested.replace('-', '_')}_accuracy": accuracy} | paths))
+        click.echo(json.dumps(ending | {accuracy_of(loaded.tested): accuracy} | paths))
     elif loaded.test is not None:
         click.echo(f"{loaded.tested} acc {accuracy:.3f} on {loaded.test.n_rows:,} rows")
     edge = "" if len(estimator.Cs_) == 1 else _edge(estimator)
     click.echo(f"chosen: C = {estimator.C_:.4g}{edge}; {estimator.status_}", err=True)
     for path in filter(None, (out, picture)):
         click.echo(f"wrote {path}", err=True)
-    click.echo(f"next:  {program(ctx)} predict {argument(out)} {again(loaded.example)}", err=True)
+    say_next(ctx, out, loaded.example)
 
 
 def _edge(estimator: Any) -> str:

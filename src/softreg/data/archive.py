@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.data.columns import Columns, features, listed, near
-from softreg.data.numbers import whole
+from softreg.data.labels import whole
 from softreg.data.source import Source
 from softreg.errors import ColumnError, DataError, LabelError, ShapeError
 

@@ -21,8 +21,9 @@ from softreg.data.archive import read_arrays
 from softreg.data.columns import Columns, features, found, listed, near
 from softreg.data.dataset import Dataset, check_finite
 from softreg.data.idx import labels_beside, parse_idx, read_idx, read_labelled_images
+from softreg.data.labels import codes_among, codes_of_column
 from softreg.data.pictures import SUFFIXES, in_folder, read_pictures
-from softreg.data.source import STDIN, Kind, Source, source
+from softreg.data.source import STDIN, Kind, Source, parted, source
 from softreg.errors import ColumnError, DataError, LabelError, ShapeError
 
 __all__ = ["Known", "Rows", "read_labelled", "read_rows"]
@@ -34,15 +35,15 @@ class Known(Protocol):
     """What rows with labels must be like: a Dataset, or a model."""
 
     @property
-    def classes(self) -> NDArray[Any]: ...  # noqa: D102
+    def classes(self) -> NDArray[Any]: ...  # noqa: D102 - see Dataset
     @property
-    def n_features(self) -> int: ...  # noqa: D102
+    def n_features(self) -> int: ...  # noqa: D102 - see Dataset
     @property
-    def feature_names(self) -> tuple[str, ...] | None: ...  # noqa: D102
+    def feature_names(self) -> tuple[str, ...] | None: ...  # noqa: D102 - see Dataset
     @property
-    def scale(self) -> float | NDArray[np.float64]: ...  # noqa: D102
+    def scale(self) -> float | NDArray[np.float64]: ...  # noqa: D102 - see Dataset
     @property
-    def shift(self) -> float | NDArray[np.float64]: ...  # noqa: D102
+    def shift(self) -> float | NDArray[np.float64]: ...  # noqa: D102 - see Dataset
 
 
 @dataclass(frozen=True)
@@ -87,19 +88,18 @@ def read_labelled(where: str, columns: Columns = Columns(), like: Known | None =
     >>> data, data.feature_names
     (Dataset(3 rows, 2 features, 2 classes, uint8), ('size', 'weight'))
     """
-    images, _, labels = where.partition(",")
-    if labels and not Path(where).exists():
+    images, labels = parted(where)
+    if labels is not None:
         return _labelled_images(images, labels, columns, like, where), []
-    found = source(where)
+    one = source(where)
     notes: list[str] = []
-    if found.kind in (Kind.CSV, Kind.PARQUET):
-        return _labelled_table(found, columns, like)
-    if found.kind is Kind.NPZ:
-        return _from_arrays(found, columns, like, notes), notes
-    if found.kind is Kind.IDX and isinstance(found.content, Path):
+    if one.kind in (Kind.CSV, Kind.PARQUET):
+        return _labelled_table(one, columns, like, notes), notes
+    if one.kind is Kind.NPZ:
+        return _from_arrays(one, columns, like, notes), notes
+    if one.kind is Kind.IDX and isinstance(one.content, Path):
         return _labelled_images(where, None, columns, like, where), notes
-    raise DataError(f"{found.name} is {found.kind.value}, which has no labels: give IMAGES,LABELS as IDX files, "
-                    "or a table")  # fmt: skip
+    raise DataError(f"{one.name} is {one.kind.value}, which has no labels: give IMAGES,LABELS as IDX files, or a table")
 
 
 def read_rows(
@@ -134,8 +134,7 @@ def read_rows(
     """
     if len(where) > 1 or (where[0] != STDIN and Path(where[0]).is_dir()):
         return _pictures(where, image_shape, resize, invert)
-    images = where[0].partition(",")[0]
-    one = source(where[0] if where[0] == STDIN or Path(where[0]).exists() else images)
+    one = source(parted(where[0])[0])
     if one.kind is Kind.PICTURE:
         return _pictures(where, image_shape, resize, invert)
     if resize or invert:
@@ -167,32 +166,31 @@ def _labelled_images(images: str, labels: str | None, columns: Columns, like: Kn
     if columns != Columns():
         raise DataError(f"{images} is no table: --target, --features and --weight are for columns")
     X, y = read_labelled_images(images, labels_beside(images) if labels is None else labels)
+    y = y.astype(np.int64)
     if like is None:
-        return Dataset.from_labels(X, y.astype(np.int64), scale=PIXEL if X.dtype == np.uint8 else 1.0)
-    return _like(X, y.astype(np.int64), like, where, {})
+        return Dataset.from_labels(X, y, scale=PIXEL if X.dtype == np.uint8 else 1.0)
+    return _like(X, y, like, where, {})
 
 
-def _labelled_table(one: Source, columns: Columns, like: Known | None) -> tuple[Dataset, list[str]]:
+def _labelled_table(one: Source, columns: Columns, like: Known | None, notes: list[str]) -> Dataset:
     names = table.column_names(one)
     if columns.target is None:
         raise ColumnError((), f"{one.name} needs --target, the column of labels: it has {listed(names)}")
     target = found(columns.target, names, one.name, "--target")
     weight = None if columns.weight is None else found(columns.weight, names, one.name, "--weight")
-    notes: list[str] = []
     if like is not None and like.feature_names is not None:
         chosen = _picked(like.feature_names, names, one.name, notes, columns)
     else:
         chosen = features(columns, names, one.name)
     read = table.read_columns(one, list(dict.fromkeys([*chosen, target, *([] if weight is None else [weight])])))
-    codes, classes = numbers.labels(read[target], target, one.name, known=like is not None)
+    codes, classes = codes_of_column(read[target], target, one.name, known=like is not None)
     X = numbers.matrix(read.select(list(chosen)), one.name)
     w = None if weight is None else numbers.weights(read[weight], weight, one.name)
     if like is not None:
-        fields = {"feature_names": chosen, "weights": w}
-        return _like(X, classes[codes], like, one.name, fields, target), notes
+        return _like(X, classes[codes], like, one.name, {"feature_names": chosen, "weights": w}, target)
     unasked = [(name, X[:, j]) for j, name in enumerate(chosen) if name not in columns.features]
     notes += [_counter(name, column) for name, column in unasked if _counts(column)]
-    return Dataset(X, codes, classes, feature_names=chosen, weights=w), notes
+    return Dataset(X, codes, classes, feature_names=chosen, weights=w)
 
 
 def _counts(column: Any) -> bool:
@@ -232,8 +230,7 @@ def _like(X: Any, y: NDArray[Any], like: Known, where: str, fields: dict[str, An
         raise ShapeError(where, X.shape, f"(rows, {like.n_features}), as the training data")
     if y.ndim != 1:
         raise ShapeError(f"{name} in {where}", y.shape, f"({len(X)},): one label for each row of X")
-    labels, codes = np.unique(y, return_inverse=True)
-    codes = numbers.coded(codes.astype(np.int64), labels, like.classes, where, name)
+    codes = codes_among(y, like.classes, where, name)
     return Dataset(X, codes, like.classes, scale=like.scale, shift=like.shift, **fields)
 
 

@@ -132,12 +132,13 @@ def read_labelled_images(
         raise DataFormatError(
             labels, 2, "type and rank of the labels", "integers of rank 1", f"{y.dtype}, rank {y.ndim}"
         )
-    outside = np.flatnonzero((y < 0) | (y >= (np.inf if n_classes is None else n_classes)))
-    if n_classes is not None and len(outside):
-        first = int(outside[0])
-        raise DataFormatError(
-            labels, 8 + first * y.itemsize, f"label of row {first}", f"0 to {n_classes - 1}", y[first].item()
-        )
+    if n_classes is not None:
+        outside = np.flatnonzero((y < 0) | (y >= n_classes))
+        if len(outside):
+            first = int(outside[0])
+            raise DataFormatError(
+                labels, 8 + first * y.itemsize, f"label of row {first}", f"0 to {n_classes - 1}", y[first].item()
+            )
     X = read_idx(images, sha256=images_sha256)
     if X.ndim != 3:
         raise DataFormatError(images, 3, "rank of the images", 3, X.ndim)

@@ -1,4 +1,4 @@
-"""Columns of a table as arrays: X of one type, weights, and labels as codes into classes.
+"""Columns of a table as arrays of numbers: X of one type, and weights.
 
 Whole numbers are kept in the smallest type that holds a column's, since a file's type says little of them (CSV has
 none, and most programs write 64 bits): pixels are bytes. The type of X is then the one that NumPy finds for all
@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softreg.data.columns import listed
-from softreg.errors import ColumnError, LabelError
+from softreg.errors import ColumnError
 
-__all__ = ["coded", "labels", "matrix", "weights", "whole"]
+__all__ = ["matrix", "places", "weights"]
 
-SHOWN = 3  # columns, rows or labels in a message
+SHOWN = 3  # columns or rows in a message
 BLOCK_ROWS = 4096
 NARROW = ("uint8", "int8", "int16", "int32")
 _ENCODERS = "pandas.get_dummies or scikit-learn's OneHotEncoder makes numbers of categories"
@@ -53,9 +52,9 @@ def matrix(table: Any, where: str) -> NDArray[Any]:
         if len(infinities):
             infinite[name] = infinities
     if gaps:
-        raise ColumnError(tuple(gaps), f"{where} has missing values: {_places(gaps)}; fill them in or leave them out")
+        raise ColumnError(tuple(gaps), f"{where} has missing values: {places(gaps)}; fill them in or leave them out")
     if infinite:
-        raise ColumnError(tuple(infinite), f"{where} has infinite values: {_places(infinite)}")
+        raise ColumnError(tuple(infinite), f"{where} has infinite values: {places(infinite)}")
     X = np.empty((table.num_rows, len(named)), np.result_type(*types))  # which holds every value
     for start in range(0, len(X), BLOCK_ROWS):
         block = X[start : start + BLOCK_ROWS]
@@ -76,118 +75,19 @@ def weights(column: Any, name: str, where: str) -> NDArray[np.float64]:
         raise ColumnError((name,), f"{where}: the weights in {name!r} are not numbers ({_shown(column)})")
     values, missing, _, _ = _looked_at(column)
     if len(missing):
-        raise ColumnError((name,), f"{where}: weights are missing: {_places({name: missing})}")
+        raise ColumnError((name,), f"{where}: weights are missing: {places({name: missing})}")
     w = values.astype(float)
     bad = np.flatnonzero(~(np.isfinite(w) & (w >= 0)))
     if len(bad):
-        raise ColumnError((name,), f"{where}: weights are negative or infinite: {_places({name: bad})}")
+        raise ColumnError((name,), f"{where}: weights are negative or infinite: {places({name: bad})}")
     return w
 
 
-def labels(column: Any, name: str, where: str, known: bool = False) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Return codes into classes, and the classes: sorted, or of a categorical column in the order of its categories.
-
-    Where the classes are `known` beforehand, the rows may be of one alone, or each of another.
-
-    Raises
-    ------
-    ColumnError
-        Where a label is missing or is no whole number, text, or true or false, or no two rows have the same.
-    """
-    categorical = _is_dictionary(column.type)
-    encoded = _combined(column if categorical else column.dictionary_encode())
-    values = encoded.dictionary
-    codes = np.asarray(encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
-    found = _classes(values, name, where, column)
-    missing = np.flatnonzero(codes < 0)
-    if len(missing) == 0 and found.dtype.kind == "f":
-        missing = np.flatnonzero(np.isnan(found)[codes])
-    if len(missing):
-        raise ColumnError(
-            (name,),
-            f"{where} has rows without a label: {_places({name: missing})}; leave those rows out"
-            + (', or quote a label that is "NA" or the like' if found.dtype.kind == "U" else ""),
-        )
-    found = whole(found, f"{where}: the labels in {name!r}", name)
-    present = np.unique(codes)  # a category without rows is none
-    order = present if categorical else present[np.argsort(found[present], kind="stable")]
-    place = np.zeros(len(found), np.int64)
-    place[order] = np.arange(len(order))
-    classes, codes = found[order], place[codes]
-    if len(classes) == 1 and not known:
-        raise ColumnError(
-            (name,),
-            f"{where}: {name!r} has one class alone, {classes[0].item()!r}; expected at least two",
-        )
-    if len(classes) == len(codes) > 2 and not known:
-        raise ColumnError(
-            (name,), f"{where}: {name!r} has another label in each of its {len(codes)} rows: is it the target?"
-        )
-    return codes, classes
-
-
-def whole(found: NDArray[Any], what: str, name: str) -> NDArray[Any]:
-    """Return labels that are whole numbers as int64, whatever type they came in; others as they are.
-
-    Raises
-    ------
-    ColumnError
-        Where a number is not whole.
-    """
-    if found.dtype.kind == "f":
-        odd = found[~(np.isfinite(found) & (found == np.floor(found)))]
-        if len(odd):
-            raise ColumnError(
-                (name,),
-                f"{what} are numbers such as {odd[0]:g}; expected classes: text, whole numbers, or true and false. "
-                "To predict a quantity, cut it into classes first (pandas.cut), or use a regression",
-            )
-    return found.astype(np.int64) if found.dtype.kind in "iuf" else found
-
-
-def coded(
-    codes: NDArray[np.int64], classes: NDArray[Any], known: NDArray[Any], what: str, name: str
-) -> NDArray[np.int64]:
-    """Return codes into the classes that are known already.
-
-    Raises
-    ------
-    LabelError
-        Where there are others.
-    """
-    place = {label: code for code, label in enumerate(known.tolist())}
-    to = np.array([place.get(label, -1) for label in classes.tolist()], np.int64)
-    unknown = np.flatnonzero(to[codes] < 0)
-    if len(unknown):
-        label = classes[codes[unknown[0]]].item()
-        raise LabelError(
-            f"{what}: {len(unknown)} labels in {name!r} are none of {listed(map(str, known.tolist()))}; the first is "
-            f"{label!r} in row {unknown[0]}"
-        )
-    return to[codes]
-
-
-def _classes(values: Any, name: str, where: str, column: Any) -> NDArray[Any]:
-    import pyarrow.types as types
-
-    kind = values.type
-    if types.is_string(kind) or types.is_large_string(kind):
-        return np.array(values.to_pylist(), dtype=str)
-    if types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind):
-        return np.asarray(values.to_numpy(zero_copy_only=False))
-    if types.is_decimal(kind):
-        return np.asarray(values.cast("float64").to_numpy(zero_copy_only=False))
-    if types.is_null(kind):
-        raise ColumnError((name,), f"{where}: {name!r} has no labels at all: all {len(column)} are missing")
-    raise ColumnError(
-        (name,), f"{where}: the labels in {name!r} are {kind}; expected text, whole numbers, or true and false"
-    )
-
-
-def _is_dictionary(kind: Any) -> bool:
-    import pyarrow.types as types
-
-    return bool(types.is_dictionary(kind))
+def places(found: dict[str, NDArray[np.int64]]) -> str:
+    """Say in which rows of which columns something was found."""
+    some = [f"{name!r} in {_rows(rows)}" for name, rows in list(found.items())[:SHOWN]]
+    more = f" and {len(found) - SHOWN} more columns" if len(found) > SHOWN else ""
+    return ", ".join(some) + more + " (rows are counted from 0)"
 
 
 def _numeric(kind: Any) -> bool:
@@ -195,12 +95,6 @@ def _numeric(kind: Any) -> bool:
 
     tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal, types.is_null)
     return any(test(kind) for test in tests)  # null: a column of missing values alone
-
-
-def _combined(column: Any) -> Any:
-    """One array of a column in chunks, whose dictionaries may differ."""
-    combined = column.unify_dictionaries().combine_chunks()
-    return combined.chunk(0) if hasattr(combined, "num_chunks") else combined
 
 
 def _looked_at(column: Any) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64], np.dtype[Any]]:
@@ -239,12 +133,6 @@ def _number(value: object) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _places(found: dict[str, NDArray[np.int64]]) -> str:
-    some = [f"{name!r} in {_rows(rows)}" for name, rows in list(found.items())[:SHOWN]]
-    more = f" and {len(found) - SHOWN} more columns" if len(found) > SHOWN else ""
-    return ", ".join(some) + more + " (rows are counted from 0)"
 
 
 def _rows(rows: NDArray[np.int64]) -> str:

@@ -19,7 +19,7 @@ from typing import IO
 
 from softreg.errors import DataError, DataFormatError
 
-__all__ = ["STDIN", "Kind", "Source", "source"]
+__all__ = ["STDIN", "Kind", "Source", "parted", "source"]
 
 STDIN = "-"
 _HEAD = 8  # bytes that tell the kind
@@ -45,7 +45,19 @@ class Source:
 
     def open(self) -> IO[bytes]:
         """Return a stream that can seek."""
-        return io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb")
+        return _stream(self.content)
+
+
+def parted(where: str) -> tuple[str, str | None]:
+    """Part IMAGES,LABELS; of all else there are no labels, nor of a file that is there with a comma in its name.
+
+    Examples
+    --------
+    >>> parted("images,labels"), parted("wine.csv")
+    (('images', 'labels'), ('wine.csv', None))
+    """
+    images, _, labels = where.partition(",")
+    return (images, labels) if labels and not Path(where).exists() else (where, None)
 
 
 def source(where: str) -> Source:
@@ -81,13 +93,12 @@ def source(where: str) -> Source:
         if not path.exists():
             raise DataError(f"{where}: there is no such file")
         name, content = where, path if path.is_file() else path.read_bytes()  # a pipe is read once, and cannot seek
-    head = _head(content)
-    if head[:2] == b"\x1f\x8b":
-        if not (isinstance(content, Path) and _kind(_gunzipped_head(content)) is Kind.IDX):  # which is read as it is
+    with _stream(content) as file:
+        head = file.read(_HEAD)
+    if head.startswith(b"\x1f\x8b"):
+        head = _gunzipped(content, name, _HEAD)
+        if not (isinstance(content, Path) and _kind(head) is Kind.IDX):  # which is read as it is
             content = _gunzipped(content, name)
-            head = content[:_HEAD]
-        else:
-            head = _gunzipped_head(content)
     if not head:
         raise DataError(f"{name} is empty")
     return Source(name, _kind(head), content)
@@ -105,24 +116,14 @@ def _kind(head: bytes) -> Kind:
     return Kind.CSV
 
 
-def _head(content: Path | bytes) -> bytes:
-    if isinstance(content, bytes):
-        return content[:_HEAD]
-    with content.open("rb") as file:
-        return file.read(_HEAD)
+def _stream(content: Path | bytes) -> IO[bytes]:
+    return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
 
 
-def _gunzipped_head(path: Path) -> bytes:
+def _gunzipped(content: Path | bytes, name: str, size: int = -1) -> bytes:
+    """Return the first bytes of what was gzipped, or all of them."""
     try:
-        with gzip.open(path) as file:
-            return file.read(_HEAD)
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        return b""
-
-
-def _gunzipped(content: Path | bytes, name: str) -> bytes:
-    try:
-        with gzip.open(io.BytesIO(content) if isinstance(content, bytes) else content) as file:
-            return file.read()
+        with _stream(content) as file, gzip.open(file) as unpacked:
+            return unpacked.read(size)
     except (EOFError, gzip.BadGzipFile, zlib.error) as problem:
         raise DataFormatError(name, 0, "the gzip stream is damaged", "valid gzip data", problem) from None

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from softreg.errors import DataError, LabelError, ShapeError
 from softreg.metrics.checks import probabilities
 
-__all__ = ["CostMatrix", "cost_array", "least_cost", "match_names"]
+__all__ = ["CostMatrix", "cost_array", "least_cost", "match_names", "read_cells"]
 
 Array = NDArray[np.float64]
 REJECT = "reject"
@@ -211,7 +211,14 @@ def _of_mapping(table: Mapping[Any, Any]) -> tuple[list[tuple[str, Mapping[str, 
     return rows, actions
 
 
-def _of_file(path: Path) -> tuple[list[tuple[str, Mapping[str, Any]]], list[str]]:
+def read_cells(path: Path, where: str) -> list[list[str]]:
+    """Return the cells of a small CSV file, of the lines that hold something; `where` is for messages.
+
+    Raises
+    ------
+    DataError
+        Where it is none.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
@@ -219,8 +226,12 @@ def _of_file(path: Path) -> tuple[list[tuple[str, Mapping[str, Any]]], list[str]
             delimiter = max(DELIMITERS, key=first.count)
             lines = [[cell.strip() for cell in line] for line in csv.reader(file, delimiter=delimiter)]
     except (UnicodeDecodeError, csv.Error) as problem:
-        raise DataError(f"{path}: it is not a CSV file ({problem})") from None
-    lines = [line for line in lines if any(line)]
+        raise DataError(f"{where}: it is not a CSV file ({problem})") from None
+    return [line for line in lines if any(line)]
+
+
+def _of_file(path: Path) -> tuple[list[tuple[str, Mapping[str, Any]]], list[str]]:
+    lines = read_cells(path, str(path))
     if len(lines) < 2 or len(lines[0]) < 2:
         raise DataError(f"{path}: expected a line with the names of actions, and one with costs for each class")
     actions = lines[0][1:]
