@@ -14,10 +14,14 @@ from softreg.data.dataset import Dataset
 __all__ = ["moments", "standardized"]
 
 BLOCK_ROWS = 4096
+ROUNDING = 1e3 * float(np.finfo(float).eps)  # of a mean, relative
 
 
 def moments(X: Any, w: NDArray[np.float64] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weighted mean and deviation of each column, some rows at a time: two passes, the same bits in any strides."""
+    """Weighted mean and deviation of each column, some rows at a time: two passes, the same bits in any strides.
+
+    Where every row is the same but for the rounding of the mean, the deviation is 0.
+    """
     n, d = X.shape
     w = np.ones(n) if w is None else w
     mean, squares = np.zeros(d), np.zeros(d)
@@ -26,7 +30,8 @@ def moments(X: Any, w: NDArray[np.float64] | None) -> tuple[NDArray[np.float64],
     mean /= w.sum()
     for start in range(0, n, BLOCK_ROWS):
         squares += w[start : start + BLOCK_ROWS] @ np.square(_block(X, start) - mean)
-    return mean, np.sqrt(squares / w.sum())
+    deviation = np.sqrt(squares / w.sum())
+    return mean, np.where(deviation <= ROUNDING * np.abs(mean), 0.0, deviation)
 
 
 def _block(X: Any, start: int) -> NDArray[np.float64]:
