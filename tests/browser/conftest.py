@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
+from importlib import resources
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
-KEPT = ROOT / "build" / "browser"  # screenshots, for people to look at
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -38,16 +35,8 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """Return axe-core's source, which npm brings."""
-    KEPT.mkdir(parents=True, exist_ok=True)
-    source = KEPT / "node_modules" / "axe-core" / "axe.min.js"
-    if not source.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            pytest.skip("axe-core comes by npm, which is not on this machine")
-        shutil.copy(Path(__file__).parent / "package.json", KEPT)
-        call = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts"]
-        done = subprocess.run(call, cwd=KEPT, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"npm could not install axe-core: {done.stderr[-200:]}")
-    return source.read_text()
+    """Return axe-core's source, which axe-playwright-python brings."""
+    package = pytest.importorskip(
+        "axe_playwright_python", reason="axe-core is not installed: pip install axe-playwright-python"
+    )
+    return resources.files(package).joinpath("axe.min.js").read_text("utf-8")

@@ -17,7 +17,7 @@ from softreg.report import Report
 
 pytestmark = pytest.mark.slow
 
-KEPT = Path(__file__).parent.parent.parent / "build" / "browser"
+KEPT = Path(__file__).parent.parent.parent / "build" / "browser"  # for people to look at
 MAKERS = {"clothes": clothes, "tumours": tumours, "hostile": hostile}
 VIEWS: dict[str, dict[str, Any]] = {
     "light": {"viewport": {"width": 1100, "height": 900}},
@@ -28,6 +28,7 @@ VIEWS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Report, Path]]:
+    KEPT.mkdir(parents=True, exist_ok=True)
     folder = tmp_path_factory.mktemp("reports")
     made = {}
     for name, make in MAKERS.items():
@@ -65,7 +66,6 @@ def clothes_page(browser: Any, reports: dict[str, tuple[Report, Path]]) -> Itera
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("view", VIEWS)
 def test_it_opens_fits_the_window_and_asks_for_nothing(browser: Any, reports: Any, name: str, view: str) -> None:
-    KEPT.mkdir(parents=True, exist_ok=True)
     with opened(browser, reports[name][1], **VIEWS[view]) as page:
         page.screenshot(path=KEPT / f"{name}-{view}.png", full_page=True)
         width = page.evaluate("document.documentElement.scrollWidth")
