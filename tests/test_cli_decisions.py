@@ -310,6 +310,19 @@ def test_class_frequencies_are_estimated_from_the_rows() -> None:
     assert [json.loads(line)["probability"] for line in result.stdout.splitlines()] == pytest.approx(want, abs=1e-9)
 
 
+def test_the_model_file_says_how_frequent_classes_were_where_it_was_fitted() -> None:
+    y = read("fit.csv")[1]
+    share = f"benign={np.mean(y == 'benign')},malignant={np.mean(y == 'malignant')}"
+    for prior in ("estimate", "equal"):
+        told = good("predict", "s.safetensors", "new.csv", "--prior", prior, "--old-prior", share)
+        assert good("predict", "s.safetensors", "new.csv", "--prior", prior).stdout == told.stdout
+    Model(np.zeros((1, 2)), np.zeros(2), np.array(["a", "b"])).save("bare")
+    Path("one.csv").write_text("x\n1\n")
+    result = run("predict", "bare", "one.csv", "--prior", "equal")
+    assert result.exit_code == 2
+    assert "--prior needs --old-prior" in result.stderr
+
+
 def test_shares_of_many_classes_may_be_longer_than_a_files_name() -> None:
     K = 300
     Model(np.zeros((1, K)), np.zeros(K), np.arange(K)).save("k")
@@ -573,8 +586,7 @@ BOTH: dict[str, tuple[Callable[[], list[object]], list[str]]] = {
     "sets of everything": (lambda: ["--sets", 1], ["1 is not a share between 0 and 1"]),
     "sets of nan": (lambda: ["--sets", "nan"], ["nan is not a share between 0 and 1"]),
     "sets and a prior": (lambda: ["--sets", 0.9, *PRIOR, "estimate"], ["--sets and --prior exclude each other"]),
-    "a prior alone": (lambda: ["--prior", "estimate"], ["--prior and --old-prior go together", "--old-prior equal"]),
-    "an old prior alone": (lambda: ["--old-prior", "equal"], ["--prior and --old-prior go together"]),
+    "an old prior alone": (lambda: ["--old-prior", "equal"], ["--old-prior is for --prior"]),
     "a prior that does not sum to 1": (
         lambda: [*PRIOR, "benign=0.9,malignant=0.2"],
         ["--prior benign=0.9,malignant=0.2 holds frequencies that sum to 1.1; expected 1"],
@@ -593,7 +605,7 @@ BOTH: dict[str, tuple[Callable[[], list[object]], list[str]]] = {
     "a prior in no text": (lambda: [*PRIOR, "m.safetensors"], ["--prior m.safetensors"]),
     "an old prior of 0": (
         lambda: ["--old-prior", "benign=0,malignant=1", "--prior", "estimate"],
-        ["old has a class of frequency 0"],
+        ["old has a class of frequency 0 that is probable"],
     ),
     "two formats": (lambda: ["--json", "--csv"], ["exclude each other"]),
 }

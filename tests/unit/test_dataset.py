@@ -195,5 +195,17 @@ def test_no_rows_may_have_targets() -> None:
     assert Dataset.from_targets(np.zeros((0, 2)), np.zeros((0, 3))).n_classes == 3
 
 
+def test_frequencies_are_shares_by_weight_of_some_rows_or_all() -> None:
+    X, w = np.zeros((4, 1)), np.array([1.0, 1.0, 2.0, 4.0])
+    data = Dataset.from_labels(X, [0, 1, 1, 2], weights=w)
+    assert data.weight == 8
+    assert data.frequencies().tolist() == [0.125, 0.375, 0.5]
+    assert data.frequencies(np.array([0, 1])).tolist() == [0.5, 0.5, 0]
+    assert data.frequencies(smoothing=0.5) == pytest.approx(0.5 * np.array([0.125, 0.375, 0.5]) + 0.5 / 3)
+    soft = Dataset.from_targets(X, [[1, 0], [1, 1], [0, 2], [3, 1]])
+    assert soft.frequencies() == pytest.approx([5 / 9, 4 / 9])
+    assert np.isnan(data.frequencies(np.array([], np.int64))).all()
+
+
 def test_repr_says_how_much_of_what() -> None:
     assert repr(dataset(0, dtype="uint8")) == "Dataset(40 rows, 6 features, 4 classes, uint8)"

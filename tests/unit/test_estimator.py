@@ -466,6 +466,27 @@ def test_classes_fix_the_set() -> None:
         model.partial_fit(X, Y, classes=[0, 1])
 
 
+def test_partial_fit_counts_what_it_has_seen() -> None:
+    model = SoftmaxRegression().partial_fit(X[::2], Y[::2]).partial_fit(X[1::2], Y[1::2])
+    whole = SoftmaxRegression().fit(X, Y)
+    np.testing.assert_allclose(model.class_prior_, whole.class_prior_)
+    for one in (model.model_, whole.model_):
+        assert (one.provenance["n_rows"], one.provenance["weight"]) == (len(X), len(X))
+    assert model.model_.provenance["message"] == model.status_
+
+
+def test_partial_fit_goes_on_from_a_model_that_was_saved(tmp_path: Any) -> None:
+    SoftmaxRegression().fit(X[::2], Y[::2]).model_.save(tmp_path / "m")
+    model = SoftmaxRegression.from_model(Model.load(tmp_path / "m"))
+    same = SoftmaxRegression().fit(X[::2], Y[::2])
+    for one in (model, same):
+        one.partial_fit(X[1::2], Y[1::2])
+    np.testing.assert_allclose(model.coef_, same.coef_, rtol=1e-12)
+    assert model.model_.provenance["n_rows"] == len(X)
+    bare = SoftmaxRegression.from_model(Model(np.zeros((X.shape[1], 3)), np.zeros(3), np.arange(3)))
+    assert bare.partial_fit(X, Y).model_.provenance["n_rows"] == len(X)
+
+
 def test_partial_fit_goes_on_from_a_fit() -> None:
     model = SoftmaxRegression().fit(X, Y)
     before = model.coef_.copy()
@@ -511,17 +532,18 @@ def test_a_model_and_an_estimator_become_each_other(K: int, tmp_path: Path) -> N
     assert again.classes_.tolist() == model.classes_.tolist()
 
 
-def test_an_estimator_of_a_model_has_its_penalty_and_does_not_claim_to_know_how_its_fit_ended() -> None:
+def test_an_estimator_of_a_model_has_its_penalty_and_says_how_its_fit_ended() -> None:
     asked: dict[str, Any] = {"C": math.inf, "fit_intercept": False, "label_smoothing": 0.1}
     for model in (SoftmaxRegression(**asked).fit(X, Y), SoftmaxRegression(**asked | {"C": 3.0}).partial_fit(X, Y)):
         again = SoftmaxRegression.from_model(model.model_)
         assert {name: getattr(again, name) for name in asked} == {name: getattr(model, name) for name in asked}
-        assert (again.certificate_, again.status_name_) == (math.inf, "UNKNOWN")
-        assert "not how it ended" in again.status_
+        for name in ("certificate_", "status_name_", "status_"):
+            assert getattr(again, name) == getattr(model, name), name
         assert again.solver_ in {"Newton", "SGD"}
     assert SoftmaxRegression.from_model(model.model_, C=7.0).C == 7.0
     bare = SoftmaxRegression.from_model(Model(np.ones((1, 2)), np.zeros(2), np.arange(2)))
-    assert (bare.C, bare.solver_, bare.status_name_) == (1.0, "unknown", "UNKNOWN")
+    assert (bare.C, bare.solver_, bare.status_name_, bare.certificate_) == (1.0, "unknown", "UNKNOWN", math.inf)
+    assert "does not say how its fit ended" in bare.status_
 
 
 def test_the_page_of_a_notebook_shows_the_parameters() -> None:

@@ -38,6 +38,8 @@ def equal(one: Model, other: Model) -> bool:
         and (one.feature_names, one.image_shape) == (other.feature_names, other.image_shape)
         and one.settings == other.settings
         and one.history.keys() == other.history.keys()
+        and np.array_equal(one.class_prior, other.class_prior)  # type: ignore[arg-type]  # or both are None
+        and one.provenance == other.provenance
         and all(np.array_equal(one.history[k], other.history[k], equal_nan=True) for k in one.history)
     )
 
@@ -62,6 +64,8 @@ def test_what_was_saved_is_loaded(tmp_path: Path, data: st.DataObject) -> None:
         data.draw(st.none() | st.just((1, d))),
         {"seed": data.draw(st.integers()), "C": data.draw(FLOATS | st.none())},
         {"loss": data.draw(hnp.arrays(np.float64, 3, elements=FLOATS | st.just(np.nan)))},
+        class_prior=data.draw(st.none() | st.just(np.full(K, 1 / K))),
+        provenance=data.draw(st.just({}) | st.fixed_dictionaries({"n_rows": st.integers(0), "message": text})),
     )
     path = tmp_path / "model"
     model.save(path)
@@ -265,6 +269,32 @@ def test_a_reader_that_does_not_know_calibration_is_told_to_refuse_the_file(tmp_
         model.save(tmp_path / "m")
         with safetensors.safe_open(tmp_path / "m", "np") as file:
             assert json.loads(file.metadata()["softreg"])["requires"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("part", "content", "word"),
+    [
+        ("model", {"class_prior": "half"}, "class_prior"),
+        ("model", {"class_prior": [0.5]}, "class_prior"),
+        ("model", {"class_prior": [0.5, 0.6]}, "class_prior"),
+        ("model", {"class_prior": [1, 0]}, "class_prior"),
+        ("provenance", {"n_rows": 1.5}, "provenance"),
+        ("provenance", {"status": None}, "provenance"),
+        ("provenance", {"certificate": "small"}, "provenance"),
+    ],
+)
+def test_what_a_file_tells_of_the_fit_is_of_the_right_kind(
+    tmp_path: Path, part: str, content: dict[str, Any], word: str
+) -> None:
+    small(class_prior=np.array([0.25, 0.75]), provenance={"n_rows": 4, "status": "CONVERGED"}).save(tmp_path / "m")
+    with safetensors.safe_open(tmp_path / "m", "np") as file:
+        about = json.loads(file.metadata()["softreg"])
+    about[part] |= content
+    safetensors.numpy.save_file(
+        safetensors.numpy.load_file(tmp_path / "m"), tmp_path / "m", {"softreg": json.dumps(about)}
+    )
+    with pytest.raises(ModelFileError, match=word):
+        Model.load(tmp_path / "m")
 
 
 # the section, a key of it, what is put there (DROP: nothing)

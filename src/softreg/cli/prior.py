@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,8 @@ def prior_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--old-prior",
             metavar="SHARES",
-            help="With --prior: the share of each class where the model was fitted, in the same forms.",
+            help="With --prior: the share of each class where the probabilities hold, in the same forms.  "
+            "[default: as in the rows of the fit]",
         ),
         click.option(
             "--prior",
@@ -47,23 +47,23 @@ def shifted(ctx: click.Context, model: Model, X: Any) -> Model:
     Raises
     ------
     click.UsageError
-        Where one of the two options is missing, or is none of what it may be.
+        Where an option is none of what it may be, or `--old-prior` is needed, or there alone.
     SoftregError
         Where shares are not those of the model's classes, or do not sum to 1.
     """
     new, old = ctx.params["prior"], ctx.params["old_prior"]
-    if new is None and old is None:
+    if new is None:
+        if old is not None:
+            raise click.UsageError("--old-prior is for --prior, the shares where these rows are from.")
         return model
-    if new is None or old is None:
+    before = model.class_prior if old is None else shares("--old-prior", old, model.classes)
+    if before is None:
         raise click.UsageError(
-            "--prior and --old-prior go together: the model file does not say how frequent its classes were where it "
-            f"was fitted. (--old-prior {EQUAL} is for classes that were all alike.)"
+            "--prior needs --old-prior: the model file does not say how frequent its classes were where it was fitted. "
+            f"(--old-prior {EQUAL} is for classes that were all alike.)"
         )
-    import numpy as np
+    from softreg.decision import estimate_prior, shift_prior
 
-    from softreg.decision import Scaling, estimate_prior
-
-    before = shares("--old-prior", old, model.classes)
     if new == ESTIMATE:
         found = estimate_prior(model.predict_proba(X), before)
         after = found.prior
@@ -72,10 +72,7 @@ def shifted(ctx: click.Context, model: Model, X: Any) -> Model:
         click.echo(f"estimated prior: {','.join(listed[:SHOWN])}{more}; {found.message}", err=True)
     else:
         after = shares("--prior", new, model.classes)
-    # A class without a share has no finite bias; this one leaves it a probability that is nothing.
-    nothing = np.finfo(float).tiny
-    scaling = (model.calibration or Scaling()).shifted(before, np.maximum(after, nothing))
-    return replace(model, calibration=scaling, conformal=None)
+    return shift_prior(model, after, before)
 
 
 def shares(option: str, text: str, classes: NDArray[Any]) -> NDArray[np.float64]:

@@ -246,6 +246,31 @@ class Dataset:
         Y /= Y.sum(axis=1, keepdims=True)
         return Y
 
+    def frequencies(self, rows: NDArray[np.int64] | None = None, smoothing: float = 0.0) -> NDArray[np.float64]:
+        """Return the share of each class, by weight: of all rows, or of those with these numbers.
+
+        `smoothing` is that of the labels. Without any weight the shares are nan.
+
+        Examples
+        --------
+        >>> Dataset.from_labels([[0.0], [1.0], [2.0]], ["cat", "dog", "cat"], weights=[1, 2, 1]).frequencies()
+        array([0.5, 0.5])
+        """
+        some = slice(None) if rows is None else rows
+        w = None if self.weights is None else self.weights[some]
+        if self.targets is None:
+            sums = np.asarray(np.bincount(self.y[some], w, self.n_classes), float)
+        else:
+            Y = self.probabilities(some)
+            sums = Y.sum(axis=0) if w is None else w @ Y
+        with np.errstate(invalid="ignore"):
+            return np.asarray((1 - smoothing) * (sums / sums.sum()) + smoothing / self.n_classes)
+
+    @property
+    def weight(self) -> float:
+        """Sum of the rows' weights."""
+        return float(self.n_rows if self.weights is None else self.weights.sum())
+
     @property
     def n_rows(self) -> int:
         """Rows of X."""

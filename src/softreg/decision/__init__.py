@@ -11,6 +11,7 @@ from softreg.decision.held_out import calibrate
 from softreg.decision.prior import PriorEstimate, estimate_prior, reweight
 from softreg.decision.rejection import Rejection, RiskCoverage, risk_coverage
 from softreg.decision.sets import SetReport
+from softreg.decision.shift import shift_prior
 
 __all__ = [
     "CostMatrix",
@@ -28,6 +29,7 @@ __all__ = [
     "least_cost",
     "reweight",
     "risk_coverage",
+    "shift_prior",
     "temperature_scaling",
     "vector_scaling",
 ]

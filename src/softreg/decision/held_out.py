@@ -91,6 +91,8 @@ def calibrate(
         weights = None if data.weights is None else data.weights[fitted]
         scaling = METHODS[method](z, codes[fitted], sample_weight=weights)
         model = replace(model, calibration=scaling, conformal=None)
+        if method == "vector":  # whose biases make the probabilities those of classes as frequent as here
+            model = replace(model, class_prior=data.frequencies(fitted))
     if sets is not None:
         probs = model.predict_proba(data.X, data.offset)[parts[1]]
         model = replace(model, conformal=sets.fit(probs, codes[parts[1]], model.classes))

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from softreg.errors import DataError, ShapeError
 from softreg.metrics.checks import positive, probabilities, whole
 
-__all__ = ["PriorEstimate", "estimate_prior", "frequencies", "reweight"]
+__all__ = ["PriorEstimate", "estimate_prior", "frequencies", "paired", "reweight"]
 
 Array = NDArray[np.float64]
 UNIT = 1e-6  # that a sum of frequencies may be off 1
@@ -79,7 +79,8 @@ def reweight(probs: ArrayLike, old: ArrayLike, new: ArrayLike) -> Array:
     >>> reweight([[0.1, 0.9]], [0.5, 0.5], [0.9, 0.1])
     array([[0.5, 0.5]])
     """
-    P, old, new = _priors(probs, old, new)
+    P = probabilities(probs)
+    old, new = paired(old, new, P.shape[1])
     weighted = P * np.divide(new, old, out=np.zeros_like(new), where=new > 0)
     sums = weighted.sum(axis=1, keepdims=True)
     lost = np.flatnonzero(~(sums > 0))
@@ -100,7 +101,8 @@ def estimate_prior(probs: ArrayLike, old: ArrayLike, *, tol: float = 1e-8, max_s
     probs : (n, K) array
         Of the unlabelled rows, by a model that holds where classes have the frequencies `old`.
     old : (K,) array
-        Above 0, summing to 1: class frequencies where the model was fitted.
+        Summing to 1: class frequencies where the model was fitted. A class of 0 must have no probability, and gets no
+        share.
     tol : float
         Mean log-likelihood that the estimate may be short of the highest.
     max_steps : int
@@ -117,12 +119,13 @@ def estimate_prior(probs: ArrayLike, old: ArrayLike, *, tol: float = 1e-8, max_s
     (array([0.953, 0.047]), True)
     """
     tol, max_steps = positive("tol", tol), whole("max_steps", max_steps)
-    P, old, prior = _priors(probs, old, old)
+    P = probabilities(probs)
+    old, prior = paired(old, old, P.shape[1])
     if not len(P):
         raise DataError("there are no rows to estimate class frequencies from")
-    if not old.all():
-        raise DataError("old has a class of frequency 0: nothing tells how its rows would look")
-    ratio = P / old
+    if P[:, old == 0].any():
+        raise DataError("old has a class of frequency 0 that is probable: nothing tells how its rows would look")
+    ratio = np.divide(P, old, out=np.zeros_like(P), where=old > 0)
     steps = 0
     while True:
         slope = (ratio / (ratio @ prior)[:, None]).mean(axis=0)
@@ -138,11 +141,12 @@ def estimate_prior(probs: ArrayLike, old: ArrayLike, *, tol: float = 1e-8, max_s
     return PriorEstimate(prior / prior.sum(), steps, gap, met, message)
 
 
-def _priors(probs: ArrayLike, old: ArrayLike, new: ArrayLike) -> tuple[Array, Array, Array]:
-    P, old, new = probabilities(probs), frequencies(old, "old"), frequencies(new, "new")
+def paired(old: ArrayLike, new: ArrayLike, n_classes: int) -> tuple[Array, Array]:
+    """Return frequencies of both places; raise where they are not those of so many classes, or cannot be."""
+    old, new = frequencies(old, "old"), frequencies(new, "new")
     for name, values in (("old", old), ("new", new)):
-        if len(values) != P.shape[1]:
-            raise ShapeError(name, values.shape, f"({P.shape[1]},): a frequency for each column of probs")
+        if len(values) != n_classes:
+            raise ShapeError(name, values.shape, f"({n_classes},): a frequency for each class")
     if (new[old == 0] > 0).any():
         raise DataError("new has a class that old has not: nothing tells how probable it should be")
-    return P, old, new
+    return old, new

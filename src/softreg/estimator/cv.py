@@ -65,7 +65,7 @@ class SoftmaxRegressionCV(CallbackSupportMixin, ClassifierMixin, SparseCoefMixin
     cv_results_ : dict of arrays
         As of scikit-learn's GridSearchCV: parameters, mean, deviation and rank of the scores, a column for each fold,
         and the largest relative gap to the optimum that is certified for its fits. pandas.DataFrame takes it.
-    coef_, intercept_, classes_, certificate_, status_, status_name_, solver_, history_, model_
+    coef_, intercept_, classes_, class_prior_, certificate_, status_, status_name_, solver_, history_, model_
         As of `SoftmaxRegression`, of the fit to all rows.
 
     Examples

@@ -23,13 +23,10 @@ from softreg.solvers import SGD
 __all__ = ["forget", "step"]
 
 
-def forget(estimator: Any, data: Dataset) -> None:
-    """Let partial_fit go on from a whole fit to this data."""
-    for name in ("velocity_", "learning_rate_"):
+def forget(estimator: Any) -> None:
+    """Let partial_fit go on from a whole fit."""
+    for name in ("velocity_", "learning_rate_", "t_", "fixed_classes_"):
         estimator.__dict__.pop(name, None)
-    estimator.weight_seen_ = float(data.n_rows if data.weights is None else data.weights.sum())
-    estimator.t_ = 0
-    estimator.fixed_classes_ = False
 
 
 def step(estimator: Any, X: Any, y: Any, classes: ArrayLike | None, sample_weight: ArrayLike | None) -> None:
@@ -60,8 +57,8 @@ def step(estimator: Any, X: Any, y: Any, classes: ArrayLike | None, sample_weigh
         in_parts=True,
     )
     W, b, velocity = _parameters(estimator, data, target.classes, first)
-    seen = (0.0 if first else estimator.weight_seen_) + SoftmaxObjective(data).weight
-    calls = 0 if first else estimator.t_
+    seen = data.weight + (0.0 if first else estimator.provenance_.get("weight", 0.0))
+    calls = estimator.__dict__.get("t_", 0)
     rate = getattr(estimator, "learning_rate_", None) or (
         problem.rate(data) if estimator.learning_rate == "auto" else float(estimator.learning_rate)
     )
@@ -96,7 +93,7 @@ def step(estimator: Any, X: Any, y: Any, classes: ArrayLike | None, sample_weigh
             f"the steps ran into infinities at learning_rate={rate:g}; the estimator is as it was before: "
             "try a lower one, or standardize=True"
         )
-    _store(estimator, X, array, data, target.classes, settings, swept, seen, calls, rate)
+    _store(estimator, X, array, data, target.classes, settings, swept, calls, rate)
 
 
 def _target(estimator: Any, y: Any, classes: ArrayLike | None, first: bool) -> labels.Labels:
@@ -113,7 +110,7 @@ def _target(estimator: Any, y: Any, classes: ArrayLike | None, first: bool) -> l
         estimator.fixed_classes_ = classes is not None
         return labels.read(y, None if classes is None else np.unique(given))
     known: NDArray[Any] = estimator.classes_
-    if estimator.fixed_classes_ or np.ndim(rows.host(y)) == 2:
+    if estimator.__dict__.get("fixed_classes_", False) or np.ndim(rows.host(y)) == 2:
         return labels.read(y, known)
     found = labels.read(y)
     new = np.setdiff1d(found.classes, known)
@@ -150,25 +147,49 @@ def _store(
     classes: NDArray[Any],
     settings: Settings,
     swept: Any,
-    seen: float,
     calls: int,
     rate: float,
 ) -> None:
     stacked = swept.theta.reshape(data.n_features + 1, data.n_classes)
     W = stacked[:-1] - stacked[:-1].mean(axis=1, keepdims=True)
+    prior, provenance = _seen(estimator, data, settings.label_smoothing, calls)
     model = Model(
-        W, stacked[-1] - stacked[-1].mean(), data.classes, data.scale, data.shift, None, None, settings.as_dict()
+        W,
+        stacked[-1] - stacked[-1].mean(),
+        data.classes,
+        data.scale,
+        data.shift,
+        settings=settings.as_dict(),
+        class_prior=prior,
+        provenance=provenance,
     )
     estimator._take(model, classes, rows.precision(array))
     estimator._lend(X, "coef_", "intercept_", "scale_", "shift_", "fill_")
     if swept.velocity is not None:
         estimator.velocity_ = swept.velocity.reshape(stacked.shape)
-    estimator.learning_rate_, estimator.weight_seen_, estimator.t_ = rate, seen, calls + 1
+    estimator.learning_rate_, estimator.t_ = rate, calls + 1
     estimator.n_iter_ = rows.returned(np.array([calls + 1], np.int32), X)
     estimator.certificate_ = float("inf")
-    estimator.status_name_ = "MAX_STEPS"
-    estimator.status_ = f"minibatch steps over {estimator.t_} parts of the data, {seen:g} rows' weight in all"
+    estimator.status_name_, estimator.status_ = provenance["status"], provenance["message"]
     estimator.solver_ = "SGD"
     history = estimator.__dict__.get("history_", {}) if calls else {}
     figures = {"value": swept.value, "loss": swept.loss, "accuracy": swept.n_correct / swept.weight}
     estimator.history_ = {name: np.append(history.get(name, []), value) for name, value in figures.items()}
+
+
+def _seen(estimator: Any, data: Dataset, smoothing: float, calls: int) -> tuple[Any, dict[str, Any]]:
+    """Return how frequent the classes were in all rows so far, these included, and what is told of them."""
+    told = estimator.__dict__.get("provenance_", {})
+    before = told.get("weight", 0.0)
+    seen = before + data.weight
+    prior = data.frequencies(smoothing=smoothing)
+    if before and estimator.class_prior_ is not None:
+        known = np.append(estimator.class_prior_, 0.0)[labels.places(data.classes, labels.plain(estimator.classes_))]
+        prior = (before * known + data.weight * prior) / seen
+    return prior, {
+        "n_rows": told.get("n_rows", 0) + data.n_rows,
+        "weight": seen,
+        "status": "MAX_STEPS",
+        "message": f"minibatch steps over {calls + 1} parts of the data, {seen:g} rows' weight in all",
+        "certificate": None,
+    }

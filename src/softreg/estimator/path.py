@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.data import Dataset
-from softreg.estimator import solves
 from softreg.model import Model, Path, Score, Settings
 from softreg.solvers import Step
 
@@ -72,7 +71,7 @@ def walk(
         if over is not None and over.is_set():
             break
         score = scorer(model, left_out) if len(left_out) else np.nan
-        certificate = solves.certificate(solution)
+        certificate = solution.certificate
         seconds = time.perf_counter() - begin
         entries[i] = Entry(coef(model), score, solution.steps, certificate, solution.status.name, seconds)
         if told is not None:

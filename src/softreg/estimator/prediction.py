@@ -36,6 +36,8 @@ class Classifier:
     n_iter_: NDArray[np.int32]
     history_: dict[str, NDArray[np.float64]]
     settings_: dict[str, Any]
+    class_prior_: NDArray[np.float64] | None
+    provenance_: dict[str, Any]
     certificate_: float
     status_: str
     status_name_: str
@@ -108,14 +110,16 @@ class Classifier:
             {name: values for name, values in self.history_.items() if name != "seconds"},
             calibration=self.calibration_,
             conformal=self.conformal_,
+            class_prior=self.class_prior_,
+            provenance=self.provenance_,
         )
 
     @classmethod
     def from_model(cls, model: Model, **params: Any) -> Self:
         """Make a fitted estimator of a `Model`, such as one that was loaded from a file.
 
-        The penalty, the intercept, smoothing and tolerance are those of its fit, unless `params` say otherwise. How
-        near that came to the optimum is not among what a Model keeps: `certificate_` is inf, `status_name_` "UNKNOWN".
+        The penalty, the intercept, smoothing and tolerance are those of its fit, unless `params` say otherwise. Of a
+        Model that says nothing of its fit, `certificate_` is inf and `status_name_` "UNKNOWN".
 
         Examples
         --------
@@ -136,8 +140,10 @@ class Classifier:
             estimator.feature_names_in_ = np.array(model.feature_names, object)
         estimator.history_ = dict(model.history)
         estimator.n_iter_ = np.array([len(next(iter(model.history.values()), []))], np.int32)
-        estimator.certificate_, estimator.status_name_ = math.inf, "UNKNOWN"
-        estimator.status_ = "made of a Model, which keeps the settings and the history of its fit, not how it ended"
+        told = model.provenance
+        estimator.certificate_ = math.inf if told.get("certificate") is None else told["certificate"]
+        estimator.status_name_ = told.get("status", "UNKNOWN")
+        estimator.status_ = told.get("message", "made of a Model that does not say how its fit ended")
         solver = asked.get("solver", "unknown")
         estimator.solver_ = str(solver["name"] if isinstance(solver, Mapping) else solver)
         return estimator
@@ -156,6 +162,7 @@ class Classifier:
         self.scale_, self.shift_ = model.scale, model.shift
         self.settings_ = dict(model.settings)
         self.calibration_, self.conformal_ = model.calibration, model.conformal
+        self.class_prior_, self.provenance_ = model.class_prior, dict(model.provenance)
 
     def _lend(self, X: Any, *names: str) -> None:
         """Give these attributes to X's namespace, those of them that are arrays."""

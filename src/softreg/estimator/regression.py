@@ -91,6 +91,9 @@ class SoftmaxRegression(CallbackSupportMixin, ClassifierMixin, SparseCoefMixin, 
         In the units of X; float32 for X of float32, float64 otherwise, in X's namespace.
     intercept_ : (K,) array, or (1,)
     classes_ : (K,) array
+    class_prior_ : (K,) array
+        The share of each class among the rows of the fit, by their weights with the class weights: where the
+        probabilities hold.
     n_features_in_ : int
     feature_names_in_ : (d,) array
         Where X had names.

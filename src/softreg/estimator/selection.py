@@ -115,7 +115,7 @@ def run(
         _average(estimator, best, data, target.classes, dtype, X)
     if estimator.use_legacy_attributes:
         results.legacy(estimator)
-    increments.forget(estimator, data)
+    increments.forget(estimator)
     if heard is not None:
         heard.close()
 
@@ -265,8 +265,16 @@ def _average(estimator: Any, best: list[Placed], data: Dataset, classes: NDArray
     estimator._lend(X, "coef_", "intercept_", "scale_", "shift_", "fill_")
     estimator.settings_, estimator.history_ = {}, {}
     estimator.calibration_ = estimator.conformal_ = None
+    estimator.class_prior_ = data.frequencies()
     estimator.certificate_, estimator.status_name_, estimator.solver_ = float("inf"), "STOPPED", "mean of folds"
     estimator.status_ = "the mean of the folds' best models, which is the optimum of no penalty"
+    estimator.provenance_ = {
+        "n_rows": data.n_rows,
+        "weight": data.weight,
+        "status": "STOPPED",
+        "message": estimator.status_,
+        "certificate": None,
+    }
 
 
 def score(estimator: Any, X: Any, y: Any, sample_weight: Any, params: dict[str, Any]) -> float:

@@ -15,7 +15,7 @@ from softreg.estimator.prediction import Classifier
 from softreg.model import Model, Settings, fit
 from softreg.solvers import SGD, Solution, Status
 
-__all__ = ["certificate", "run", "store", "warn"]
+__all__ = ["run", "store", "warn"]
 
 DOUBTFUL = (Status.MAX_STEPS, Status.PRECISION_LIMIT, Status.SEPARABLE)
 SMALL_GAP = 1e-6  # relative: a solve that rounding ended nearer than this is worth no warning
@@ -54,15 +54,10 @@ def run(
         store(estimator, interrupted.model, interrupted.solution, settings, target.classes, dtype, X)
         raise
     store(estimator, model, solution, settings, target.classes, dtype, X)
-    increments.forget(estimator, data)
+    increments.forget(estimator)
     if tasks is not None:
         tasks.close()
     warn(estimator, solution, settings)
-
-
-def certificate(solution: Solution) -> float:
-    """Return how far a solve is from the optimum at most, relative to its value."""
-    return float(solution.gap / solution.value if solution.value > 0 else solution.gap)
 
 
 def store(
@@ -72,7 +67,7 @@ def store(
     estimator._take(model, classes, dtype)
     estimator._lend(X, "coef_", "intercept_", "scale_", "shift_", "fill_")
     estimator.n_iter_ = rows.returned(np.array([solution.steps], np.int32), X)
-    estimator.certificate_ = certificate(solution)
+    estimator.certificate_ = solution.certificate
     estimator.status_, estimator.status_name_ = solution.message, solution.status.name
     estimator.solver_ = solution.chosen or type(settings.solver).__name__
     estimator.history_ = {**model.history, "seconds": np.asarray(solution.history["seconds"])}
@@ -83,8 +78,7 @@ def _made(model: Model, classes: NDArray[Any], dtype: Any, X: Any) -> dict[str, 
     made = Classifier()
     made._take(model, classes, dtype)
     made._lend(X, "coef_", "intercept_", "scale_", "shift_")
-    names = ("coef_", "intercept_", "classes_", "scale_", "shift_", "settings_", "calibration_", "conformal_")
-    return {name: getattr(made, name) for name in names}
+    return vars(made)
 
 
 def warn(estimator: Any, solution: Solution, settings: Settings) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from softreg.data import Dataset
 from softreg.decision import Decisions, Rejection, Scaling, SplitConformal, decide
+from softreg.decision.prior import frequencies
 from softreg.errors import DataError, SettingError, ShapeError
 from softreg.kernels import Rows, loss, native, one_blas_thread
 from softreg.model.prediction import Logits, Offset, rows_of
@@ -29,7 +30,7 @@ class Score(NamedTuple):
 
 
 # Every other key of a file is a section that is kept as it came.
-FILE_KEYS = ("format", "requires", "model", "settings", "history", "calibration", "conformal")
+FILE_KEYS = ("format", "requires", "model", "settings", "history", "provenance", "calibration", "conformal")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,12 @@ class Model:
         and `logits` are as they were fitted.
     conformal : SplitConformal, optional
         Held-out rows' scores under these probabilities, for prediction sets.
+    class_prior : (K,) float64, optional
+        The share of each class where the probabilities hold: among the rows of the fit, by weight.
+    provenance : mapping
+        Of the fit: `n_rows`, the rows it was of, and `weight`, the sum of theirs; `status` and `message`, how it ended;
+        `certificate`, how far above the optimum that is at most, relative to the value, or None. Empty where nobody
+        said.
     """
 
     W: NDArray[np.float64]
@@ -80,6 +87,8 @@ class Model:
     sections: Mapping[str, Section] = field(default_factory=dict)
     calibration: Scaling | None = None
     conformal: SplitConformal | None = None
+    class_prior: NDArray[np.float64] | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("W", "b"):
@@ -117,6 +126,10 @@ class Model:
             raise ShapeError("calibration", np.shape(scaling.scale), f"a number, or one for each of {K} classes")
         if conformal is not None and (conformal.scores is None or conformal.n_classes != K):
             raise DataError(f"conformal has not the scores of rows with {K} classes")
+        if self.class_prior is not None:
+            object.__setattr__(self, "class_prior", frequencies(self.class_prior, "class_prior"))
+            if np.shape(self.class_prior) != (K,):
+                raise ShapeError("class_prior", np.shape(self.class_prior), f"({K},), a share for each class")
         if self.feature_names is not None and len(self.feature_names) != d:
             raise ShapeError("feature_names", (len(self.feature_names),), f"({d},)")
         if self.image_shape is not None and np.prod(self.image_shape) != d:

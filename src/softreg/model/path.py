@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -133,12 +134,22 @@ class Path:
             )
             smooth = objective.smooth if isinstance(objective, CompositeObjective) else objective
             overflow.explain(smooth, begun.theta if isinstance(begun, Trail) else begun, solution)
-        model = _model(present, objective, solution.theta, settings, solution, scores)
+        model = replace(
+            _model(present, objective, solution.theta, settings, solution, scores),
+            class_prior=self._class_prior,
+            provenance={
+                "n_rows": self._smooth.n_rows,
+                "weight": self._smooth.weight,
+                "status": solution.status.name,
+                "message": present.told(solution.message),
+                "certificate": solution.certificate if math.isfinite(solution.certificate) else None,
+            },
+        )
         self._remember(solution, smooth)
         solution = replace(
             solution,
             theta=present.widen(solution.theta),
-            message=present.told(solution.message),
+            message=model.provenance["message"],
             chosen=chosen,
             separation=solution.separation and present.separation(solution.separation),
             trail=None,
@@ -146,6 +157,10 @@ class Path:
         if solution.status is Status.INTERRUPTED:
             raise FitInterrupted(model, solution)
         return model, solution
+
+    @cached_property
+    def _class_prior(self) -> Vector:
+        return self.data.frequencies(self.rows, self.settings.label_smoothing)
 
     def _penalised(self, settings: Settings) -> Objective:
         strength, l1_ratio = 1 / settings.C / self._smooth.weight, settings.l1_ratio

@@ -52,8 +52,10 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
             "classes": {"dtype": _class_type(model.classes), "values": model.classes.tolist()},
             "feature_names": None if model.feature_names is None else list(model.feature_names),
             "image_shape": None if model.image_shape is None else list(model.image_shape),
+            "class_prior": None if model.class_prior is None else model.class_prior.tolist(),
         },
         "settings": dict(model.settings),
+        "provenance": dict(model.provenance),
         "history": {
             name: [v if math.isfinite(v) else None for v in values.tolist()] for name, values in model.history.items()
         },
@@ -182,6 +184,8 @@ def _model(about: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Mod
         sections,
         held_out.calibration(calibration),
         held_out.conformal(conformal),
+        None if model.get("class_prior") is None else np.array(_list(model, "class_prior", float)),
+        _provenance(about.get("provenance", {})),
     )
 
 
@@ -208,6 +212,19 @@ def _list(parent: Mapping[str, Any], name: str, kind: type) -> list[Any]:
     if not isinstance(value, list) or any(type(entry) is not kind for entry in value):
         _refuse(f"{name} is missing, or not a list of {kind.__name__}")
     return value
+
+
+def _provenance(about: Any) -> dict[str, Any]:
+    kinds: dict[str, tuple[type, ...]] = {
+        "n_rows": (int,),
+        "weight": (int, float),
+        "status": (str,),
+        "message": (str,),
+        "certificate": (int, float, type(None)),
+    }
+    if not isinstance(about, dict) or any(type(about[name]) not in kinds[name] for name in about.keys() & kinds.keys()):
+        _refuse(f"provenance is {about!r}; expected an object of {', '.join(kinds)}")
+    return about
 
 
 def _history(about: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:

@@ -57,7 +57,7 @@ def report(
     data : Dataset
         Labelled rows that the model was not fitted on. It may lack some of the model's classes.
     solution : Solution, optional
-        Of the fit: how it ended, in its own words, and how long it took. Without it the model's history tells.
+        Of the fit, for how long it took, which a Model does not tell.
     calibration : Dataset, optional
         Rows to fit a temperature and prediction sets on. Without them it is one half of `data`, drawn by the seed, and
         the other half is what they are judged by.
@@ -97,6 +97,7 @@ def report(
     >>> found.as_dict()["evaluation"]["figures"]["accuracy"]["value"]
     1.0
     """
+    seconds = _seconds(model, solution)
     model = getattr(model, "model_", model)
     seed, resamples = whole("seed", seed, 0), whole("resamples", resamples, 0)
     if when is not None and not isinstance(when, datetime.datetime):
@@ -125,7 +126,7 @@ def report(
     chosen = examples(given.probs, given.y, IMAGES)
     chosen, images = _images(model, data, chosen)
     return Report(
-        fitted(model, solution, name),
+        fitted(model, solution, seconds, name),
         Rows(data_name, given.n_rows, tuple(np.bincount(given.y, minlength=model.n_classes).tolist()),
              given.weights is not None),
         curves(model),
@@ -140,6 +141,14 @@ def report(
         images,
         _weights(model),
     )  # fmt: skip
+
+
+def _seconds(model: Any, solution: Solution | None) -> float | None:
+    """How long the fit took, where a Solution or an estimator tells."""
+    if solution is not None:
+        return solution.seconds
+    steps = getattr(model, "history_", {}).get("seconds", ())
+    return float(steps[-1]) if len(steps) else None
 
 
 def _images(model: Model, data: Dataset, chosen: Examples) -> tuple[Examples, Sprite | None]:

@@ -85,6 +85,8 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     yield "model", fit.model
     yield "features", f"{fit.n_features:,}{shape}"
     yield "classes", str(len(fit.classes))
+    if fit.n_rows is not None:
+        yield "fitted on", plural(fit.n_rows, "row")
     if fit.solver is not None:
         yield "solver", fit.solver
     if fit.steps:

@@ -41,6 +41,7 @@ class Fit:
     classes: tuple[Any, ...]
     image_shape: tuple[int, int] | None
     calibrated: bool  # whether the model came with a calibration of its own
+    n_rows: int | None  # of the fit
     solver: str | None
     settings: Mapping[str, Any]
     status: str | None

@@ -18,33 +18,26 @@ __all__ = ["curves", "fitted"]
 STOCHASTIC = "SGD"
 
 
-def fitted(model: Model, solution: Solution | None, name: str) -> Fit:
-    """Return what was fitted and how it ended.
-
-    Without a Solution that is what the model's own history tells, which has no times.
-    """
-    history = model.history
-    value, gap, loss, passes = (_last(history.get(key)) for key in ("value", "gap", "loss", "passes"))
-    if solution is not None:
-        value, gap = _finite(solution.value), _finite(solution.gap)
-    relative = gap / abs(value) if gap is not None and value else None
-    steps = len(history.get("loss", ())) if solution is None else solution.steps
+def fitted(model: Model, solution: Solution | None, seconds: float | None, name: str) -> Fit:
+    """Return what was fitted and how it ended."""
+    history, told = model.history, model.provenance
     return Fit(
         name,
         model.n_features,
         tuple(model.classes.tolist()),
         model.image_shape,
         model.calibration is not None,
+        told.get("n_rows"),
         _solver(model),
         dict(model.settings),
-        None if solution is None else solution.status.name,
-        _sentence(model, steps, relative) if solution is None else solution.message,
-        steps,
+        told.get("status"),
+        told.get("message", "the model does not say how its fit ended"),
+        len(history.get("loss", ())),
         None if solution is None else solution.kept,
-        passes,
-        loss,
-        relative,
-        None if solution is None else solution.seconds,
+        _last(history.get("passes")),
+        _last(history.get("loss")),
+        told.get("certificate"),
+        seconds,
     )
 
 
@@ -71,21 +64,6 @@ def _solver(model: Model) -> str | None:
     return None if name is None else str(name)
 
 
-def _sentence(model: Model, steps: int, relative: float | None) -> str:
-    if not steps:
-        return "the model has no history of a fit"
-    what = "epoch" if _solver(model) == STOCHASTIC else "step"
-    place = f"ended after {what} {steps:,}"
-    if relative is not None:
-        tol = model.settings.get("tol")
-        asked = f" (asked for: {tol:.1e})" if isinstance(tol, float) else ""
-        return f"{place}: the relative gap to the optimum is at most {relative:.1e}{asked}"
-    return f"{place}: nothing is claimed about the optimum"
-
-
 def _last(values: Any) -> float | None:
-    return None if values is None or not len(values) else _finite(values[-1])
-
-
-def _finite(value: Any) -> float | None:
-    return float(value) if math.isfinite(value) else None
+    known = values is not None and len(values) and math.isfinite(values[-1])
+    return float(values[-1]) if known else None

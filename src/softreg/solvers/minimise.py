@@ -147,6 +147,11 @@ class Solution:
     trail: Trail | None = field(default=None, repr=False)  # for a solve that is to follow this one
     separation: Separation | None = None  # of the classes: proved where SEPARABLE, suspected elsewhere
 
+    @property
+    def certificate(self) -> float:
+        """How far above the optimum it is at most, relative to the value; inf where nothing is known."""
+        return float(self.gap / self.value if self.value > 0 else self.gap)
+
     def require_finite(self) -> Solution:
         """Return self, or raise FitError where the solve ran into infinities."""
         if self.status is Status.NON_FINITE:
