@@ -274,6 +274,44 @@ def test_the_command_that_is_named_where_there_are_no_scores_makes_them() -> Non
     good("predict", named[-1], "new.csv", "--sets", 0.95)
 
 
+# --- some rows -------------------------------------------------------------------------------------------------------
+
+
+def test_rows_part_a_file_for_two_commands() -> None:
+    table = pd.read_csv("new.csv")
+    table[:90].to_csv("first.csv", index=False)
+    table[90:].to_csv("rest.csv", index=False)
+    for some, whole in ((("new.csv", "--rows", ":90"), ("first.csv",)), (("new.csv", "--rows", "90:"), ("rest.csv",))):
+        told = [good("evaluate", "s.safetensors", *data, *TARGET, "--json") for data in (some, whole)]
+        assert told[0].stdout == told[1].stdout
+    assert "data: new.csv (99 of 189 rows)" in told[0].stderr
+    good("calibrate", "m.safetensors", "new.csv", *TARGET, "--rows", "0:90", "-o", "one")
+    good("calibrate", "m.safetensors", "first.csv", *TARGET, "-o", "two")
+    assert Path("one").read_bytes() == Path("two").read_bytes()
+
+
+def test_rows_part_the_images_of_a_known_name_and_the_next_command_finds_them() -> None:
+    good("train", "fashion-mnist", "--sample", "--epochs", 1, "--no-picture", "--out", "f")
+    told = good("calibrate", "f", "fashion-mnist", "--sample", "--rows", ":500", "-o", "g")
+    assert "(500 of its 800 test images)" in told.stderr
+    command = told.stderr.splitlines()[-1].removeprefix("next:").split()
+    assert command[-4:] == ["predict", "g", "fashion-mnist", "--sample"]
+    assert len(good(*command[-4:]).stdout.splitlines()) == 800
+    rest = json.loads(good("evaluate", "g", "fashion-mnist", "--sample", "--rows", "500:", "--json").stdout)
+    assert rest["n_rows"] == 300
+
+
+@pytest.mark.parametrize("rows", ["5", "a:b", "5:5", "7:3", "-3:", "0:190", "189:", ":", "1:2:3"])
+@pytest.mark.parametrize("command", ["calibrate", "evaluate"])
+def test_rows_that_are_none_are_refused(command: str, rows: str) -> None:
+    result = run(command, "m.safetensors", "new.csv", *TARGET, f"--rows={rows}")
+    if rows == ":":
+        assert result.exit_code == 0
+    else:
+        assert result.exit_code == 2
+        assert rows.split(":")[0] in result.stderr.split("--rows")[-1]
+
+
 # --- other class frequencies -----------------------------------------------------------------------------------------
 
 OLD = np.array([0.6, 0.4])  # benign, malignant

@@ -11,7 +11,8 @@ import click
 
 from softreg.cli.files import check_targets, say_next
 from softreg.cli.options import flag, given
-from softreg.cli.source import load_labelled, source_options
+from softreg.cli.part import range_option
+from softreg.cli.source import found_again, load_labelled, source_options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +33,7 @@ NONE = "none"
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("data")
 @source_options(fitted=True)
+@range_option
 @click.option(
     "--method",
     type=click.Choice(["temperature", "vector", NONE]),
@@ -80,14 +82,16 @@ def calibrate(
     """Calibrate a model on labelled rows that it was not fitted on, and write the model that is.
 
     Of the rows for which a calibrated model says 0.8, about 8 of 10 are right. The table says what it changed: with
-    --sets on rows that had no part in it, without on those it was fitted to. `softreg evaluate` judges by others.
+    --sets on rows that had no part in it, without on those it was fitted to. Judge by others with `softreg evaluate`:
+    --rows parts a file, or the images of a known name, for both.
 
     MODEL is a file that `softreg train` or `tune` wrote. DATA is what it is for `softreg train`; of a known name, its
     test images. Everything that predicts by the new file has the new probabilities.
 
     \b
     Examples:
-      softreg calibrate fashion-mnist.safetensors fashion-mnist -o clothes.safetensors
+      softreg calibrate fashion-mnist.safetensors fashion-mnist --rows :5000 -o clothes.safetensors
+      softreg evaluate clothes.safetensors fashion-mnist --rows 5000:
       softreg calibrate wine.safetensors held-out.csv --target class --sets lac
       softreg predict wine-calibrated.safetensors bottles.csv --sets 0.95
     """
@@ -124,7 +128,7 @@ def calibrate(
     better.save(out)
     click.echo(json.dumps(told | {"model": str(out)}) if as_json else "\n".join(_table(told)))
     click.echo(f"wrote {out}", err=True)
-    say_next(ctx, out, data, " --sets 0.95" if sets else "")
+    say_next(ctx, out, data, *found_again(ctx), *(["--sets", "0.95"] if sets else []))
 
 
 def _figures(model: Model, rows: Dataset, some: NDArray[np.intp]) -> dict[str, float]:

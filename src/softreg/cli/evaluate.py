@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from softreg.cli.deciding import check_sets, costs_option, sets_option
+from softreg.cli.part import range_option
 from softreg.cli.prior import prior_options, shifted
 from softreg.cli.source import load_labelled, source_options
 
@@ -26,6 +27,7 @@ COLUMNS = 100  # that it may take on a line
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("data")
 @source_options(fitted=True)
+@range_option
 @costs_option
 @click.option(
     "--top-k",

@@ -29,11 +29,11 @@ def stem(data: str) -> str:
     return "model" if name in ("", STDIN) or pipe else Path(name).stem
 
 
-def say_next(ctx: click.Context, model: Path, data: str, options: str = "") -> None:
+def say_next(ctx: click.Context, model: Path, data: str, *options: str) -> None:
     """Say on stderr which command predicts by the model; of DATA that came through a pipe nothing is left."""
     path = Path(parted(data)[0])
     again = "FILE" if data == STDIN or (path.exists() and not path.is_file()) else argument(data)
-    click.echo(f"next:  {program(ctx)} predict {argument(model)} {again}{options}", err=True)
+    click.echo(f"next:  {' '.join([program(ctx), 'predict', argument(model), again, *options])}", err=True)
 
 
 def check_targets(out: Path, picture: Path | None) -> None:

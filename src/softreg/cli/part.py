@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import click
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
     from softreg.data import Dataset
     from softreg.model import Model, Score
 
-__all__ = ["Part", "only"]
+__all__ = ["Part", "asked", "counted", "only", "range_option"]
 
 
 @dataclass(frozen=True)
@@ -54,3 +57,44 @@ def only(data: Dataset, rows: NDArray[np.int64] | slice) -> Dataset:
     fields = {name: getattr(data, name) for name in ("weights", "targets", "offset")}
     some: Any = {name: None if value is None else value[rows] for name, value in fields.items()}
     return replace(data, X=data.X[rows], y=data.y[rows], **some)
+
+
+def _range(ctx: click.Context, param: click.Parameter, value: str | None) -> slice | None:
+    """Read FROM:TO."""
+    if value is None:
+        return None
+    first, colon, last = value.partition(":")
+    try:
+        found = slice(int(first or 0), int(last) if last else None)
+    except ValueError:
+        colon = ""
+    if not colon or found.start < 0 or (found.stop is not None and found.stop <= found.start):
+        raise click.BadParameter(f"{value!r} is not FROM:TO, two numbers of rows from 0, as 0:500, 500: or :500")
+    return found
+
+
+def range_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--rows`, which `asked` reads."""
+    return click.option(
+        "--rows",
+        "some",
+        callback=_range,
+        metavar="FROM:TO",
+        help="Use these rows of DATA alone, counted from 0: :5000 are the first 5,000, 5000: are the others.",
+    )(command)
+
+
+def asked(ctx: click.Context, data: Dataset) -> Dataset:
+    """Return the rows that `--rows` asks for; all of them without it."""
+    wanted: slice | None = ctx.params.get("some")
+    if wanted is None:
+        return data
+    if wanted.start >= data.n_rows or (wanted.stop or 0) > data.n_rows:
+        shown = f"{wanted.start}:{'' if wanted.stop is None else wanted.stop}"
+        raise click.UsageError(f"--rows {shown}: there are {data.n_rows:,} rows, from 0.")
+    return only(data, wanted)
+
+
+def counted(found: Dataset, every: Dataset) -> str:
+    """Return how many were found of every row, "5 of ", for a sentence that goes on with all; nothing if they are all."""
+    return "" if found.n_rows == every.n_rows else f"{found.n_rows:,} of "

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from softreg.cli.data import DATASETS, dataset
+from softreg.cli.files import argument
 from softreg.cli.options import flag, given
-from softreg.cli.part import Part
+from softreg.cli.part import Part, asked, counted
 from softreg.cli.progress import download_bar
 from softreg.data.source import STDIN, parted
 
@@ -29,7 +30,16 @@ if TYPE_CHECKING:
     from softreg.data.files import Rows
     from softreg.model import Model
 
-__all__ = ["Loaded", "is_known", "load", "load_labelled", "load_rows", "shown", "source_options"]
+__all__ = [
+    "Loaded",
+    "found_again",
+    "is_known",
+    "load",
+    "load_labelled",
+    "load_rows",
+    "shown",
+    "source_options",
+]
 
 
 @dataclass(frozen=True)
@@ -168,18 +178,28 @@ def load_labelled(ctx: click.Context, data: str, model: Model) -> Dataset:
     if is_known(data):
         _refuse(ctx, ("target", "features", "weight"), f"{data} has its own labels")
         split, folder = _known(data, ctx.params)
-        click.echo(f"data: {folder} (its {split.test.n_rows:,} test images)", err=True)
-        return split.test
+        found = asked(ctx, split.test)
+        click.echo(f"data: {folder} ({counted(found, split.test)}its {split.test.n_rows:,} test images)", err=True)
+        return found
     _refuse(ctx, ("sample", "data_dir"), f"{shown(data)} is no known data set")
     if model.feature_names is not None and ctx.params["features"]:
         raise click.UsageError("--features is for models without names of columns; this one picks its own by them.")
     from softreg.data.files import read_labelled
 
     _exists(data)
-    found, notes = read_labelled(data, _columns(ctx.params), like=model)
+    every, notes = read_labelled(data, _columns(ctx.params), like=model)
     _tell(notes)
-    click.echo(f"data: {shown(data)} ({found.n_rows:,} row{'' if found.n_rows == 1 else 's'})", err=True)
+    found = asked(ctx, every)
+    click.echo(
+        f"data: {shown(data)} ({counted(found, every)}{every.n_rows:,} row{'' if every.n_rows == 1 else 's'})", err=True
+    )
     return found
+
+
+def found_again(ctx: click.Context) -> list[str]:
+    """Return the options by which another command finds the same data of a known name."""
+    folder = ctx.params["data_dir"]
+    return ["--sample"] if ctx.params["sample"] else [] if folder is None else ["--data-dir", argument(folder)]
 
 
 def load_rows(ctx: click.Context, where: Sequence[str], model: Model) -> Rows:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softreg.arrays import admitted, as_rows, dtype_name, is_sparse, kind, non_finite
-from softreg.data.targets import checked, floats, near_one, row_sums
+from softreg.data.targets import checked, divided, floats
 from softreg.errors import DataError, LabelError, ShapeError
 
 __all__ = ["Dataset", "check_finite"]
@@ -213,18 +213,10 @@ class Dataset:
         if given.shape[1] < 2:
             raise ShapeError("targets", given.shape, "(n, K): a column for each of at least two classes")
         K = given.shape[1] if classes is None else len(_plain(classes))
-        table = floats(
-            given, "targets", (X.shape[0] if X.ndim else 0, K), "a row for each of X, a column for each class"
-        )
-        sums = row_sums(table)
-        as_given = near_one(sums, given.dtype)
-        if not as_given.all():
+        table, sums = divided(given, (X.shape[0] if X.ndim else 0, K))
+        if sums is not None:
             w = np.ones(len(table)) if fields.get("weights") is None else np.asarray(fields["weights"], float)
-            fields["weights"] = (
-                w * np.where(as_given, 1.0, sums) if w.shape == sums.shape else w
-            )  # checked with the rest
-        if not as_given.all() or table.dtype != given.dtype:
-            table = table / sums[:, None].astype(table.dtype)
+            fields["weights"] = w * sums if w.shape == sums.shape else w  # checked with the rest
         largest = table.argmax(axis=1) if len(table) else np.empty(0, np.int32)
         return cls(X, largest, np.arange(K) if classes is None else _plain(classes), targets=table, **fields)
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from softreg.arrays import as_numpy
 from softreg.errors import DataError, LabelError, ShapeError
 
-__all__ = ["checked", "floats", "near_one", "offsets", "row_sums"]
+__all__ = ["checked", "divided", "floats", "near_one", "offsets"]
 
 TOLERANCE, COARSE = 1e-5, 1e-2  # of a sum; that of types of two bytes
 COUNTS = "Dataset.from_targets takes counts and what else is to be divided by its sum"
@@ -42,7 +42,20 @@ def offsets(offset: ArrayLike, K: int) -> NDArray[np.float64]:
     return array
 
 
-def row_sums(Y: NDArray[Any]) -> NDArray[np.float64]:
+def divided(given: NDArray[Any], shape: tuple[int, int]) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+    """Return rows of probabilities or counts, divided by their sums, and those sums: 1 where they are but for rounding.
+
+    None stands for sums that are all 1.
+    """
+    table = floats(given, "targets", shape, "a row for each of X, a column for each class")
+    sums = _row_sums(table)
+    as_given = near_one(sums, given.dtype)
+    if not as_given.all() or table.dtype != given.dtype:
+        table = table / sums[:, None].astype(table.dtype)
+    return table, None if as_given.all() else np.where(as_given, 1.0, sums)
+
+
+def _row_sums(Y: NDArray[Any]) -> NDArray[np.float64]:
     """Sums of rows that a distribution can be made of: non-negative, finite, not all 0.
 
     Raises
@@ -76,7 +89,7 @@ def checked(targets: ArrayLike, y: NDArray[Any], K: int) -> NDArray[Any]:
     """Return targets (n, K) that are rows of probabilities, whose largest is that of y; raise where they are not."""
     given = np.asarray(targets)
     Y = floats(given, "targets", (len(y), K), "a probability for each row and class")
-    sums = row_sums(Y)
+    sums = _row_sums(Y)
     off = np.flatnonzero(~near_one(sums, given.dtype))
     if len(off):
         raise LabelError(
