@@ -96,5 +96,5 @@ def asked(ctx: click.Context, data: Dataset) -> Dataset:
 
 
 def counted(found: Dataset, every: Dataset) -> str:
-    """Return how many were found of every row, "5 of ", for a sentence that goes on with all; nothing if they are all."""
+    """Return "5 of " for 5 of all rows, in a sentence that goes on with all; nothing where they are all."""
     return "" if found.n_rows == every.n_rows else f"{found.n_rows:,} of "
