@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from decision_problems import overconfident, tied
@@ -226,6 +228,22 @@ def test_the_curve_is_its_definition(problem: Any) -> None:
 def test_losses_take_the_place_of_mistakes() -> None:
     losses = np.random.default_rng(2).random(500)
     assert risk_coverage(P, Y, losses=losses).risk[-1] == pytest.approx(losses.mean())
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=30).filter(any), st.integers(0, 2**32 - 1))
+def test_weights_of_a_curve_are_rows_that_are_repeated(counts: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    P = rng.choice([0.1, 0.25, 0.4, 0.45], len(counts))
+    P, y = np.column_stack([P, 1 - P]), rng.integers(0, 2, len(counts))
+    weighted = risk_coverage(P, y, sample_weight=np.array(counts, float))
+    repeated = risk_coverage(np.repeat(P, counts, axis=0), np.repeat(y, counts))
+    for name in ("threshold", "coverage", "risk"):
+        np.testing.assert_allclose(getattr(weighted, name), getattr(repeated, name), rtol=1e-12)
+    order = rng.permutation(len(counts))
+    again = risk_coverage(P[order], y[order], sample_weight=np.array(counts, float)[order])
+    assert again.area == pytest.approx(weighted.area, rel=1e-12)
+    alike = risk_coverage(P, y, sample_weight=np.full(len(counts), 3.0))
+    assert alike.area == pytest.approx(risk_coverage(P, y).area, rel=1e-12)
 
 
 def test_rows_of_the_least_expected_cost_are_accepted() -> None:

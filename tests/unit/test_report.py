@@ -184,6 +184,19 @@ def test_weights_count(model: Model, data: Dataset) -> None:
         np.average(model.predict(data.X) == data.classes[data.y], weights=w)
     )
     assert weighted.savings is not None
+    assert weighted.trust is not None
+    _, judged = halves_of(120, 0)
+    P, y, v = model.predict_proba(data.X)[judged], data.y[judged], w[judged]
+    assert weighted.trust.area == pytest.approx(risk_coverage(P, y, sample_weight=v).area)
+    one, sure, wrong = weighted.trust.thresholds[60], P.max(axis=1) >= 0.6, P.argmax(axis=1) != y
+    assert one.answered == sure.sum()
+    assert (one.coverage, one.risk) == pytest.approx(
+        (v[sure].sum() / v.sum(), np.average(wrong[sure], weights=v[sure]))
+    )
+    assert weighted.trust.sets[0].judged.coverage == pytest.approx(
+        report(model, data).trust.sets[0].judged.coverage  # type: ignore[union-attr]  # each row counts once
+    )
+    assert "each row counts once" in weighted.to_html()
     assert "each by its weight" in weighted.to_html()
     jsonschema.validate(weighted.as_dict(), schema())
 

@@ -113,10 +113,11 @@ def evaluate(
     else:
         click.echo(f"{found}\n\n{_confusion(found)}")
         if report is not None and sets is not None:
+            once = "" if rows.weights is None else "; each row counts once, whatever its weight"
             click.echo(
                 f"\nsets of {100 * sets:g} %: {report.coverage:.4f} hold the true class "
                 f"({report.low:.4f}–{report.high:.4f}, exact); {report.mean_size:.3f} classes on average, "
-                f"{100 * report.single:.1f} % single, {100 * report.empty:.1f} % empty"
+                f"{100 * report.single:.1f} % single, {100 * report.empty:.1f} % empty{once}"
             )
 
 

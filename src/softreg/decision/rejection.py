@@ -7,7 +7,7 @@ given share of rows accepted and for a given risk (Franc, Průša & Voráček 20
 
 The risk–coverage curve: of the coverage·n rows of the largest c, the mean loss (El-Yaniv & Wiener 2010). Its area, AURC
 (Geifman & El-Yaniv 2017), is the mean of the risks at n coverages, 1/n … 1. Rows of equal c have each the mean loss of
-all of them: they are in no order.
+all of them, and their mean weight: they are in no order.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softreg.errors import DataError, SettingError, ShapeError
-from softreg.metrics.checks import labels, probabilities
+from softreg.metrics.checks import labels, probabilities, row_weights
 
 __all__ = ["Rejection", "RiskCoverage", "accepted_share", "risk_coverage"]
 
@@ -122,7 +122,9 @@ class RiskCoverage:
         return float(self.risk[np.searchsorted(self.coverage, coverage - 1e-12)])
 
 
-def risk_coverage(probs: ArrayLike, y: ArrayLike, *, losses: ArrayLike | None = None) -> RiskCoverage:
+def risk_coverage(
+    probs: ArrayLike, y: ArrayLike, *, losses: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+) -> RiskCoverage:
     """Risk of the rows that are accepted, by how many are.
 
     Parameters
@@ -132,6 +134,8 @@ def risk_coverage(probs: ArrayLike, y: ArrayLike, *, losses: ArrayLike | None = 
         Labels, as columns of `probs`.
     losses : (n,) array, optional
         What each row's answer costs, in the place of 1 for a mistake.
+    sample_weight : (n,) array, optional
+        Coverage and risk are by weight; 1 each by default.
 
     Examples
     --------
@@ -148,13 +152,14 @@ def risk_coverage(probs: ArrayLike, y: ArrayLike, *, losses: ArrayLike | None = 
         raise ShapeError("losses", loss.shape, f"{codes.shape}: one for each row")
     if not np.isfinite(loss).all():
         raise DataError("losses hold nan or infinite values")
-    confidence = P.max(axis=1)
-    thresholds, group = np.unique(-confidence, return_inverse=True)
-    count, total = np.bincount(group), np.bincount(group, loss)
-    n = np.arange(1, len(loss) + 1)
-    each = np.cumsum(np.repeat(total / count, count)) / n
-    rows = np.cumsum(count)
-    return RiskCoverage(-thresholds, rows / len(loss), np.cumsum(total) / rows, float(each.mean()))
+    w = row_weights(sample_weight, len(P))
+    some = w > 0
+    thresholds, group = np.unique(-P.max(axis=1)[some], return_inverse=True)
+    count, weight, total = (np.bincount(group, values) for values in (None, w[some], (w * loss)[some]))
+    each = np.repeat(weight / count, count)
+    risks = np.cumsum(np.repeat(total / count, count)) / np.cumsum(each)
+    so_far = np.cumsum(weight)
+    return RiskCoverage(-thresholds, so_far / so_far[-1], np.cumsum(total) / so_far, float(risks @ each / so_far[-1]))
 
 
 def accepted_share(confidence: Array, accept: float) -> NDArray[np.bool_]:

@@ -112,7 +112,10 @@ def _for_script(report: Report, risk: Drawing | None) -> Mapping[str, Any]:
         "confusion": report.evaluation.confusion.tolist() if report.kinds else [],
     }
     if report.trust is not None and risk is not None:
-        data["judged"] = report.trust.held_out.judged
-        data["thresholds"] = [[one.answered, one.wrong] for one in report.trust.thresholds]
+        judged = report.trust.held_out.judged
+        data["thresholds"] = [
+            [judged - one.answered, round(one.coverage, 5), None if one.risk is None else round(one.risk, 5)]
+            for one in report.trust.thresholds
+        ]
         data["risk"] = {"origin": risk.origin, "scale": risk.scale}
     return data

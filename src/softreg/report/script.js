@@ -133,15 +133,14 @@ if ($("threshold")) {
   for (const [name, value] of Object.entries(attributes)) dot.setAttribute(name, value);
   svg.append(dot);
   const follow = () => {
-    const t = +$("threshold").value, [answered, wrong] = data.thresholds[t], n = data.judged;
-    const coverage = answered / n, risk = answered ? wrong / answered : NaN;
+    const t = +$("threshold").value, [left, coverage, risk] = data.thresholds[t], some = risk !== null;
     $("at").textContent = t + "\u202f%";
     $("coverage").textContent = percent(coverage);
-    $("risk").textContent = answered ? percent(risk) : "–";
-    $("left").textContent = whole(n - answered) + (n - answered === 1 ? " row" : " rows");
-    $("threshold").setAttribute("aria-valuetext", `${t} %: ${percent(coverage)} answered, ${answered ? percent(risk) + " wrong" : "none"}`);
-    dot.style.display = answered ? "" : "none";
-    if (answered) {
+    $("risk").textContent = some ? percent(risk) : "–";
+    $("left").textContent = whole(left) + (left === 1 ? " row" : " rows");
+    $("threshold").setAttribute("aria-valuetext", `${t} %: ${percent(coverage)} answered, ${some ? percent(risk) + " wrong" : "none"}`);
+    dot.style.display = some ? "" : "none";
+    if (some) {
       dot.setAttribute("cx", drawn.origin[0] + drawn.scale[0] * coverage);
       dot.setAttribute("cy", drawn.origin[1] + drawn.scale[1] * risk);
     }

@@ -58,7 +58,7 @@ def trust(model: Model, fitted: Answers, judged: Answers, held_out: HeldOut) -> 
         note = str(none)
     before = np.asarray(log_softmax(judged.logits))
     after = None if scaling is None else np.asarray(log_softmax(scaling.logits(judged.logits)))
-    curve = risk_coverage(judged.probs, judged.y)
+    curve = risk_coverage(judged.probs, judged.y, sample_weight=judged.weights)
     conformal = SplitConformal("lac").fit(fitted.probs, fitted.y)
     absent = np.flatnonzero(np.bincount(fitted.y, minlength=model.n_classes) == 0)
     figures = Trust(
@@ -70,28 +70,36 @@ def trust(model: Model, fitted: Answers, judged: Answers, held_out: HeldOut) -> 
         reliability(np.exp(before), judged.y, sample_weight=judged.weights),
         None if after is None else reliability(np.exp(after), judged.y, sample_weight=judged.weights),
         curve.area,
-        thresholds(judged.probs, judged.y),
+        thresholds(judged),
         tuple(_sets(conformal, judged, promised) for promised in PROMISES),
         tuple(model.classes[absent].tolist()),
     )
     return figures, judged.probs if after is None else np.exp(after)
 
 
-def thresholds(probs: Array, y: NDArray[np.intp]) -> tuple[Threshold, ...]:
-    """Return what comes of every threshold 0, 0.01 … 1 on the largest probability.
+def thresholds(rows: Answers) -> tuple[Threshold, ...]:
+    """Return what comes of every threshold 0, 0.01 … 1 on the largest probability; shares are by weight.
 
     Examples
     --------
-    >>> thresholds(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0]))[90]
+    >>> z, y = np.log([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0])
+    >>> thresholds(Answers(z, z, y, None))[90]
     Threshold(threshold=0.9, answered=1, wrong=0, coverage=0.5, risk=0.0)
     """
-    confidence, mistaken = probs.max(axis=1), probs.argmax(axis=1) != y
+    confidence, mistaken = rows.probs.max(axis=1), rows.probs.argmax(axis=1) != rows.y
+    w = np.ones(len(rows.y)) if rows.weights is None else rows.weights
     found = []
     for step in range(STEPS + 1):
         sure = confidence >= step / STEPS
-        answered, wrong = int(sure.sum()), int(mistaken[sure].sum())
+        answered = float(w[sure].sum())
         found.append(
-            Threshold(step / STEPS, answered, wrong, answered / len(y), wrong / answered if answered else None)
+            Threshold(
+                step / STEPS,
+                int(sure.sum()),
+                int(mistaken[sure].sum()),
+                answered / float(w.sum()),
+                float(w[sure & mistaken].sum()) / answered if answered else None,
+            )
         )
     return tuple(found)
 
