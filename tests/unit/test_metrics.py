@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.optimize
 import scipy.stats
 import sklearn.metrics as peer
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ from softreg.metrics import (
     measure,
     probabilities,
     reliability,
+    smooth_calibration_error,
 )
 from softreg.metrics.intervals import bootstrap
 from softreg.metrics.reliability import bins_of
@@ -132,7 +134,7 @@ def test_values_on_an_edge_are_in_the_bin_below_it_and_equal_ones_together() -> 
 
 def test_a_calibrated_model_has_small_errors_and_a_sharpened_one_large_ones() -> None:
     z, y = logits_and_labels(20000, 5, 4)
-    for error in (calibration_error, classwise_calibration_error, ks_calibration_error):
+    for error in (calibration_error, classwise_calibration_error, ks_calibration_error, smooth_calibration_error):
         assert error(softmax(z), y) < 0.02
         assert error(softmax(2 * z), y) > 2 * error(softmax(z), y)
     assert ks_calibration_error(softmax(2 * z), y) > 0.15
@@ -145,6 +147,43 @@ def test_the_ks_error_is_the_largest_sum_up_to_a_confidence() -> None:
     probs, y = tied(300)
     order = np.random.default_rng(5).permutation(300)
     assert ks_calibration_error(probs, y) == pytest.approx(ks_calibration_error(probs[order], y[order]))
+
+
+def spread(c: NDArray[np.float64], h: NDArray[np.float64], sigma: float) -> float:
+    """What confidences are off, each spread by a Gaussian and by its reflections at 0 and at 1: the mean size."""
+    t = (np.arange(5000) + 0.5) / 5000
+    density = scipy.stats.norm(scale=sigma).pdf
+    kernel = sum(density(t[:, None] - mean) for k in range(-2, 3) for mean in (2 * k + c, 2 * k - c))
+    return float(np.abs((kernel * (h - c)).mean(axis=1)).mean())
+
+
+@pytest.mark.parametrize(("n", "factor"), [(1, 1.0), (40, 1.0), (400, 1.0), (400, 2.0), (400, 0.3)])
+def test_the_smooth_error_is_as_large_as_the_kernel_is_wide(n: int, factor: float) -> None:
+    z, y = logits_and_labels(n, 4, 6)
+    probs = softmax(factor * z)
+    confidence, hit = probs.max(axis=1), (probs.argmax(axis=1) == y).astype(float)
+    want = scipy.optimize.brentq(lambda sigma: spread(confidence, hit, sigma) - sigma, 0.005, 1, xtol=1e-9)
+    assert smooth_calibration_error(probs, y) == pytest.approx(want, rel=1e-4)
+
+
+def test_the_smooth_error_is_that_of_its_authors() -> None:
+    """relplot 1.0.3 (with the reflected Gaussian) has 0.0711, 0.0407 and 0.1087, to its grid of 1/1024."""
+    rng = np.random.default_rng(0)
+    for n, power, want in ((50, 1.0, 0.0710998), (300, 1.0, 0.0407681), (300, 2.0, 0.1086996)):
+        P = softmax(2 * rng.normal(size=(n, 4)))
+        y = (P.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
+        sharpened = P**power / (P**power).sum(axis=1, keepdims=True)
+        assert smooth_calibration_error(sharpened, y) == pytest.approx(want, abs=2 / 1024)
+
+
+def test_the_smooth_error_of_answers_that_are_sure_and_right_is_0_and_of_wrong_ones_large() -> None:
+    sure = np.eye(3)[[0, 1, 2, 0]]
+    assert smooth_calibration_error(sure, [0, 1, 2, 0]) == 0
+    assert smooth_calibration_error(sure, [1, 2, 0, 1]) > 0.5
+    rng = np.random.default_rng(1)
+    P = softmax(rng.normal(size=(200_000, 3)))
+    y = (P.cumsum(axis=1) > rng.random((len(P), 1))).argmax(axis=1)
+    assert smooth_calibration_error(P, y) < 0.01
 
 
 def test_an_error_of_two_classes_whose_bins_are_known() -> None:

@@ -17,6 +17,7 @@ from softreg.metrics.reliability import (
     reliability,
 )
 from softreg.metrics.result import ClassFigures, Evaluation, Figure
+from softreg.metrics.smooth import smooth_calibration_error
 
 __all__ = [
     "Brier",
@@ -35,4 +36,5 @@ __all__ = [
     "measure",
     "probabilities",
     "reliability",
+    "smooth_calibration_error",
 ]

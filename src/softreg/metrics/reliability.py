@@ -35,6 +35,7 @@ __all__ = [
     "brier",
     "calibration_error",
     "classwise_calibration_error",
+    "confidences",
     "ks_calibration_error",
     "reliability",
 ]
@@ -208,8 +209,7 @@ def ks_calibration_error(probs: ArrayLike, y: ArrayLike, *, sample_weight: Array
     >>> round(ks_calibration_error([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.7, 0.3]], [0, 1, 1, 0]), 3)
     0.175
     """
-    P, codes, w = _checked(probs, y, sample_weight)
-    confidence, hit = _top(P, codes)
+    confidence, hit, w = confidences(probs, y, sample_weight)
     order = np.argsort(confidence, kind="stable")
     sums = np.cumsum((w * (confidence - hit))[order])
     sums = sums[np.append(np.diff(confidence[order]) > 0, True)]  # equal ones come together
@@ -246,6 +246,18 @@ def brier(
         resolved += float(weight[at] @ (o_bin - mean) ** 2)
         uncertain += mean * (1 - mean)
     return Brier(score, reliable, resolved, uncertain, score - (reliable - resolved + uncertain))
+
+
+def confidences(probs: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> tuple[Array, Array, Array]:
+    """Return each row's largest probability, whether it was right, and the row's weight, (n,) each.
+
+    Examples
+    --------
+    >>> confidences([[0.9, 0.1], [0.4, 0.6]], [0, 0], None)
+    (array([0.9, 0.6]), array([1., 0.]), array([1., 1.]))
+    """
+    P, codes, w = _checked(probs, y, sample_weight)
+    return *_top(P, codes), w
 
 
 def _checked(probs: ArrayLike, y: ArrayLike, w: ArrayLike | None) -> tuple[Array, NDArray[np.intp], Array]:
