@@ -29,7 +29,7 @@ STEPS = 40  # of bisection
 def smooth_calibration_error(probs: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
     """Calibration error of the most likely class, 0 to 1, without bins: SmoothECE.
 
-    Unlike that in bins it moves little where probabilities do. It is right to about 1e-3 of itself at 0.01, 1e-6 at 0.1.
+    Unlike that in bins it moves little where probabilities do. It is right to about 1e-3 of itself at 0.01.
 
     Parameters
     ----------
