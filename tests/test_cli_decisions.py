@@ -379,11 +379,10 @@ def test_a_class_without_a_share_is_never_predicted() -> None:
 
 
 def test_evaluate_prints_the_librarys_figures_as_a_table_json_and_csv() -> None:
-    options = ("--costs", "costs.csv", "--resamples", 50, "--seed", 2, "--level", 0.9, "--top-k", 1, "--top-k", 2)
+    options = ("--resamples", 100, "--seed", 2, "--level", 0.9, "--top-k", 1, "--top-k", 2)
     call = ("evaluate", "s.safetensors", "new.csv", *TARGET, *options)
     model, data = Model.load("s.safetensors"), Dataset.from_labels(*read("new.csv"))
-    costs = CostMatrix.from_table("costs.csv", model.classes)
-    want = metrics.evaluate(model, data, costs=costs, resamples=50, seed=2, level=0.9, top_k=(1, 2))
+    want = metrics.evaluate(model, data, resamples=100, seed=2, level=0.9, top_k=(1, 2))
     table = good(*call).stdout
     assert table.startswith(f"{want}\n\ntaken for")
     confusion = [line.split() for line in table.splitlines()[-3:]]
@@ -399,11 +398,63 @@ def test_sets_are_judged_where_they_are_asked_for() -> None:
     assert model.conformal is not None
     want = model.conformal.evaluate(model.predict_proba(X), (y == "malignant").astype(int), coverage=0.9, level=0.8)
     assert json.loads(good(*call, "--json").stdout)["sets"] == {"asked": 0.9} | want.as_dict()
-    by_name = {row["figure"]: row for row in csv.DictReader(io.StringIO(good(*call, "--csv").stdout))}
-    coverage, size = by_name["set_coverage"], by_name["set_size"]
+    rows = list(csv.DictReader(io.StringIO(good(*call, "--csv").stdout)))
+    found = {(row["figure"], row["class"]): row for row in rows}
+    assert float(found["set_promise", ""]["value"]) == 0.9
+    coverage, size = found["set_coverage", ""], found["set_size", ""]
     assert [float(coverage[name]) for name in ("value", "low", "high")] == [want.coverage, want.low, want.high]
     assert (float(size["value"]), coverage["interval"]) == (want.mean_size, "exact")
-    assert f"sets of 90 %: {want.coverage:.4f} hold the true class" in good(*call).stdout
+    for k, name in enumerate(model.classes):
+        assert float(found["set_coverage", name]["value"]) == want.class_coverage[k]
+    told = good(*call).stdout
+    assert f"sets of 90 %: {want.coverage:.4f} hold the true class ({want.low:.4f}–{want.high:.4f}, exact)" in told
+    assert "  of benign" not in told, "what is promised is promised for all rows"
+
+
+def test_sets_that_promise_by_class_are_judged_by_class() -> None:
+    good("calibrate", "m.safetensors", "held.csv", *TARGET, "--sets", "lac", "--class-conditional", "-o", "k")
+    model, (X, y) = Model.load("k"), read("new.csv")
+    assert model.conformal is not None
+    want = model.conformal.evaluate(model.predict_proba(X), (y == "malignant").astype(int), coverage=0.9)
+    told = good("evaluate", "k", "new.csv", *TARGET, "--sets", 0.9, "--resamples", 0).stdout.splitlines()[-2:]
+    for k, name in enumerate(("benign", "malignant")):
+        ends = f"({want.class_low[k]:.4f}–{want.class_high[k]:.4f})"
+        assert told[k].startswith(f"  of {name}: {want.class_coverage[k]:.4f} {ends}; {want.class_mean_size[k]:.3f}")
+
+
+DECIDING: list[tuple[tuple[object, ...], dict[str, Any]]] = [
+    (("--costs", "costs.csv"), {"costs": "costs.csv"}),
+    (("--costs", "costs.csv", "--reject-cost", 1), {"costs": "costs.csv", "reject": 1.0}),
+    (("--reject-cost", 0.1), {"reject": 0.1}),
+    (("--accept", 0.9), {"accept": 0.9}),
+    (("--costs", "costs.csv", "--accept", 0.8), {"costs": "costs.csv", "accept": 0.8}),
+]
+
+
+@pytest.mark.parametrize(("options", "settings"), DECIDING)
+def test_decisions_are_judged_by_what_they_cost(options: tuple[object, ...], settings: dict[str, Any]) -> None:
+    call = ("evaluate", "s.safetensors", "new.csv", *TARGET, "--resamples", 0, "--level", 0.9, *options)
+    model, (X, y) = Model.load("s.safetensors"), read("new.csv")
+    codes = (y == "malignant").astype(int)
+    decisions = model.decide(X, **settings)
+    want = decisions.judged(codes, level=0.9)
+    found = json.loads(good(*call, "--json").stdout)
+    assert found["decisions"] == want.as_dict()
+    assert ("expected_cost" in found["figures"]) == ("costs" in settings)
+    told = good(*call).stdout
+    for count, name in zip(want.counts.sum(axis=0), want.actions, strict=True):
+        assert f"{count} {name}" in told
+    of = "accepted row" if "accept" in settings else "row"
+    unit = "paid" if "costs" in settings else "mistakes"
+    assert f"cost: {want.cost:.4f} {unit} for each {of} ({want.low:.4f}–{want.high:.4f})" in told
+    assert ("accepted:" in told) == (want.accepted < 1)
+    rows = {row["figure"]: row for row in csv.DictReader(io.StringIO(good(*call, "--csv").stdout))}
+    assert float(rows["decision_cost"]["value"]) == want.cost
+    assert float(rows["accepted"]["value"]) == want.accepted == decisions.accepted.mean()
+    paid = {"biopsy": (5.0, 0.0), "send home": (0.0, 100.0), "benign": (0.0, 1.0), "malignant": (1.0, 0.0)}
+    paid |= {"reject": (settings.get("reject", np.nan),) * 2}
+    cost = np.array([paid[str(name)][k] for name, k in zip(decisions.names, codes, strict=True)])
+    assert want.cost == pytest.approx(np.nanmean(cost))
 
 
 def npz(**more: Any) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from decision_problems import overconfident, tied
 from softreg.decision import SplitConformal, conformal_quantile
+from softreg.decision.conformity import Drawn
 from softreg.errors import DataError, LabelError, SettingError, ShapeError
 
 HELD_OUT, NEW = overconfident(200), overconfident(300, seed=2)
@@ -110,11 +111,11 @@ def scores_as_defined(p: NDArray[np.float64], u: float, score: str, lam: float =
 def test_scores_are_those_of_the_papers(score: str, randomised: bool) -> None:
     P, y = HELD_OUT
     conformal = SplitConformal(score, randomised=randomised, lam=0.2, k_reg=2, seed=5).fit(P, y)
-    u = np.random.default_rng((5, 0)).random(len(P)) if randomised else np.ones(len(P))
+    u = Drawn(P, 5, 0).one_a_row()[:, 0] if randomised else np.ones(len(P))
     expected = [scores_as_defined(p, v, score, 0.2, 2) for p, v in zip(P, u, strict=True)]
     of_labels = np.array(expected)[np.arange(len(y)), y]
     assert conformal.scores == pytest.approx(np.sort(of_labels), abs=1e-12)
-    v = np.random.default_rng((5, 1)).random(len(NEW[0])) if randomised else np.ones(len(NEW[0]))
+    v = Drawn(NEW[0], 5, 1).one_a_row()[:, 0] if randomised else np.ones(len(NEW[0]))
     new = np.array([scores_as_defined(p, x, score, 0.2, 2) for p, x in zip(NEW[0], v, strict=True)])
     limit = np.sort(of_labels)[math.ceil(201 * 0.9) - 1]
     assert np.array_equal(conformal.predict(NEW[0]), new <= limit)
@@ -153,6 +154,72 @@ def test_a_seed_gives_the_same_sets_and_another_seed_others_where_something_is_d
     first, same, other = (SplitConformal(score, seed=s).fit(*HELD_OUT).predict(NEW[0]) for s in (1, 1, 2))
     assert np.array_equal(first, same)
     assert np.array_equal(first, other) == (score == "lac")
+
+
+def test_what_is_drawn_is_uniform_and_of_no_two_rows_seeds_or_uses_alike() -> None:
+    P = np.random.default_rng(0).dirichlet(np.ones(4), 20_000)
+    P[:500] = P[0]  # rows that are alike too
+    draws = [Drawn(P, seed, stream).one_a_row()[:, 0] for seed in (0, 1) for stream in (0, 1)]
+    draws += list(Drawn(P, 0, 0).one_a_class(np.arange(len(P)), 4).T)
+    for u in draws:
+        assert scipy.stats.kstest(u, "uniform").pvalue > 1e-4
+        assert scipy.stats.kstest(u[:500], "uniform").pvalue > 1e-4
+        assert len(np.unique(u)) == len(u)
+        assert abs(np.corrcoef(u[:-1], u[1:])[0, 1]) < 0.03
+    assert np.abs(np.corrcoef(draws) - np.eye(len(draws))).max() < 0.03
+    assert Drawn(P[:0], 0, 0).one_a_row().shape == (0, 1)
+
+
+@pytest.mark.parametrize("score", ["lac", "aps", "raps"])
+def test_rows_are_given_the_same_sets_one_by_one_in_parts_and_in_any_order(score: str) -> None:
+    conformal = SplitConformal(score, 0.9, seed=4).fit(*HELD_OUT)
+    sets = conformal.predict(NEW[0])
+    assert np.array_equal(np.concatenate([conformal.predict(row[None]) for row in NEW[0]]), sets)
+    assert np.array_equal(np.concatenate([conformal.predict(NEW[0][:7]), conformal.predict(NEW[0][7:])]), sets)
+    order = np.random.default_rng(0).permutation(len(sets))
+    assert np.array_equal(conformal.predict(NEW[0][order]), sets[order])
+    again = SplitConformal(score, 0.9, seed=4).fit(HELD_OUT[0][::-1], HELD_OUT[1][::-1])
+    assert np.array_equal(again.predict(NEW[0]), sets)
+
+
+# --- weights ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("score", ["lac", "aps"])
+@pytest.mark.parametrize("class_conditional", [False, True])
+def test_equal_weights_change_nothing_and_rows_of_none_are_not_there(score: str, class_conditional: bool) -> None:
+    P, y = HELD_OUT
+    settings = SplitConformal(score, 0.8, class_conditional=class_conditional)
+    for coverage in (0.5, 0.8, 0.95):
+        plain = settings.fit(P, y).predict(NEW[0], coverage=coverage)
+        assert np.array_equal(settings.fit(P, y, None, np.full(len(y), 0.3)).predict(NEW[0], coverage=coverage), plain)
+    some = np.arange(len(y)) % 3 > 0
+    assert np.array_equal(
+        settings.fit(P, y, None, some).predict(NEW[0]), settings.fit(P[some], y[some]).predict(NEW[0])
+    )
+
+
+def test_what_is_promised_is_promised_by_weight() -> None:
+    """Rows of one class weigh ten times as much: sets are for a place where it is ten times as frequent."""
+    P, y = overconfident(20_000)
+    w = np.where(y == 0, 10.0, 1.0)
+    half = np.arange(len(y)) % 2 == 0
+    conformal = SplitConformal("lac", 0.9).fit(P[half], y[half], None, w[half])
+    report = conformal.evaluate(P[~half], y[~half], sample_weight=w[~half])
+    assert report.coverage == pytest.approx(0.9, abs=0.015)
+    sets = conformal.predict(P[~half])
+    held = sets[np.arange(len(sets)), y[~half]]
+    assert report.coverage == pytest.approx(np.average(held, weights=w[~half]))
+    assert report.mean_size == pytest.approx(np.average(sets.sum(axis=1), weights=w[~half]))
+    assert math.isnan(report.low)
+    assert abs(SplitConformal("lac", 0.9).fit(P[half], y[half]).evaluate(P[~half], y[~half]).coverage - 0.9) < 0.015
+    assert conformal.thresholds()[0] != SplitConformal("lac", 0.9).fit(P[half], y[half]).thresholds()[0]
+
+
+def test_a_weighted_quantile_is_its_definition() -> None:
+    assert conformal_quantile([0.1, 0.2, 0.3, 0.4], 0.5, [1, 1, 1, 1]) == 0.3
+    assert conformal_quantile([0.4, 0.3, 0.1, 0.2], 0.5, [1, 1, 9, 1]) == 0.1  # 9 of 12 is more than 5/4 · 0.5
+    assert conformal_quantile([0.1, 0.2], 0.9, [1, 1]) == math.inf
 
 
 def test_classes_of_equal_probability_are_in_no_order() -> None:

@@ -312,7 +312,7 @@ def test_intervals_of_calibration_errors_hold_0_of_a_calibrated_model() -> None:
 
 
 def test_shares_of_rows_have_exact_intervals_and_others_resampled_ones() -> None:
-    found = measure(P, Y, resamples=50)
+    found = measure(P, Y, resamples=100)
     kinds = {figure.name: figure.interval for figure in found}
     assert {name for name in kinds if kinds[name] == "exact"} == {"accuracy", "top_5_accuracy"}
     assert {name for name in kinds if kinds[name] == "norm"} == {name for name in kinds if "calibration" in name}
@@ -320,22 +320,22 @@ def test_shares_of_rows_have_exact_intervals_and_others_resampled_ones() -> None
     assert found.by_class.intervals == ("exact", "exact", "bca")
     assert all(f.low <= f.value <= f.high for f in found if f.interval == "exact")
     assert all(f.low < f.high for f in found)
-    weighted = measure(P, Y, sample_weight=W, resamples=50, method="percentile")
+    weighted = measure(P, Y, sample_weight=W, resamples=100, method="percentile")
     assert {figure.interval for figure in weighted} == {"percentile", "norm"}
     assert {f.interval for f in measure(P, Y, resamples=0)} == {"exact", "none"}
 
 
 def test_a_seed_gives_the_same_intervals_whatever_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = measure(P, Y, resamples=30, seed=4)
-    assert first.as_dict() == measure(P, Y, resamples=30, seed=4).as_dict()
-    assert first.as_dict() != measure(P, Y, resamples=30, seed=5).as_dict()
+    first = measure(P, Y, resamples=100, seed=4)
+    assert first.as_dict() == measure(P, Y, resamples=100, seed=4).as_dict()
+    assert first.as_dict() != measure(P, Y, resamples=100, seed=5).as_dict()
     monkeypatch.setattr("softreg.metrics.sums.BLOCK", 400 * 7)
-    assert first["log_loss"].low == pytest.approx(measure(P, Y, resamples=30, seed=4)["log_loss"].low)
+    assert first["log_loss"].low == pytest.approx(measure(P, Y, resamples=100, seed=4)["log_loss"].low)
 
 
 def test_a_class_without_rows_has_no_recall_and_one_never_answered_no_precision() -> None:
     probs, y = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.1, 0.8, 0.1]]), [0, 0, 0]
-    found = measure(probs, y, resamples=20).by_class
+    found = measure(probs, y, resamples=100).by_class
     assert np.isnan(found.recall[0]).tolist() == [False, True, True]
     assert np.isnan(found.precision[0]).tolist() == [False, False, True]
     assert np.isnan(found.recall[1]).tolist() == [False, True, True]
@@ -344,7 +344,7 @@ def test_a_class_without_rows_has_no_recall_and_one_never_answered_no_precision(
 
 def test_very_many_classes_are_measured_without_the_intervals_that_take_minutes() -> None:
     probs, y = overconfident(300, 130)
-    found = measure(probs, y, resamples=5)
+    found = measure(probs, y, resamples=100)
     assert found["classwise_calibration_error"].interval == "none"
     assert found.value("classwise_calibration_error") == pytest.approx(classwise_calibration_error(probs, y))
 
@@ -353,7 +353,7 @@ def test_very_many_classes_are_measured_without_the_intervals_that_take_minutes(
 
 
 def test_the_same_figures_are_a_table_json_and_csv() -> None:
-    found = measure(P, Y, classes=["a", "b", "c", "d", "<i>", 'q"'], resamples=20, costs=1 - np.eye(K))
+    found = measure(P, Y, classes=["a", "b", "c", "d", "<i>", 'q"'], resamples=100, costs=1 - np.eye(K))
     text = str(found)
     assert "accuracy" in text
     assert "<i>" in text
@@ -387,7 +387,7 @@ def test_names_that_would_break_a_table_do_not() -> None:
 def test_rows_of_one_class_are_measured_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = measure([[0.9, 0.1], [0.8, 0.2]], [0, 0], resamples=20)
+        found = measure([[0.9, 0.1], [0.8, 0.2]], [0, 0], resamples=100)
     assert (found.value("accuracy"), found.value("balanced_accuracy")) == (1.0, 1.0)
 
 
@@ -419,7 +419,7 @@ BAD: list[tuple[Any, type[Exception], str]] = [
     (lambda: measure(P, Y, costs=np.ones((2, 2))), ShapeError, r"\(6, actions\)"),
     (lambda: measure(P, Y, level=95), SettingError, "between 0 and 1"),
     (lambda: measure(P, Y, resamples=-1), SettingError, "from 0"),
-    (lambda: measure(P, Y, resamples=5, method="normal"), SettingError, "'bca' or 'percentile'"),
+    (lambda: measure(P, Y, resamples=100, method="normal"), SettingError, "'bca' or 'percentile'"),
     (lambda: measure(P, Y, top_k=0), SettingError, "from 1"),
     (lambda: measure(P, Y, bins=0), SettingError, "from 1"),
     (lambda: calibration_error(P, Y, binning="log"), SettingError, "'width' or 'mass'"),

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from softreg.cli.deciding import check_sets, costs_option, sets_option
+from softreg.cli import judged
+from softreg.cli.deciding import decision_options, rule_from
 from softreg.cli.part import range_option
 from softreg.cli.prior import prior_options, shifted
 from softreg.cli.source import load_labelled, source_options
 
 if TYPE_CHECKING:
-    from softreg.decision import SetReport
     from softreg.metrics import Evaluation
 
 __all__ = ["evaluate"]
@@ -28,21 +28,20 @@ COLUMNS = 100  # that it may take on a line
 @click.argument("data")
 @source_options(fitted=True)
 @range_option
-@costs_option
 @click.option(
     "--top-k",
     type=click.IntRange(min=1),
     multiple=True,
     help="Whether the label is among the k likeliest; may be repeated.  [default: 5; 2 of 3 to 5 classes]",
 )
-@sets_option
+@decision_options
 @prior_options
 @click.option(
     "--resamples",
     type=click.IntRange(min=0),
     default=1000,
     show_default=True,
-    help="Of the rows, for intervals that are not exact; 0 for none.",
+    help="Of the rows, for intervals that are not exact: at least 100, or 0 for none.",
 )
 @click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the resamples.")
@@ -57,20 +56,20 @@ def evaluate(
     model: Path,
     data: str,
     top_k: tuple[int, ...],
-    sets: float | None,
     resamples: int,
     level: float,
     seed: int,
     as_json: bool,
     as_csv: bool,
-    **_: Any,  # the options of source_options and prior_options, which are read from the context
+    **_: Any,  # the options of other modules, which are read from the context
 ) -> None:
     """Print how good a model is on labelled rows that it was not fitted on.
 
     Log loss, accuracy, the label among the k likeliest, balanced accuracy, F1, Brier score, calibration errors;
     precision, recall and F1 of each class; and how many rows of each class were taken for which. Each has its interval:
-    exact for shares of rows, by resamples for the rest. With --costs, what deciding by them costs a row; with --sets,
-    how often sets hold the true class and how large they are.
+    exact for shares of rows, by resamples for the rest. With the options by which `softreg predict` decides, what was
+    decided and what that cost, a mistake being 1 without --costs; with --sets, how often sets hold the true class and
+    how large they are.
 
     MODEL is a file that `softreg train`, `tune` or `calibrate` wrote. DATA is what it is for `softreg train`; of a
     known name, its test images. Rows may lack classes of the model's, but have no others.
@@ -79,10 +78,9 @@ def evaluate(
     Examples:
       softreg evaluate fashion-mnist.safetensors fashion-mnist
       softreg evaluate wine.safetensors other.csv --target class --top-k 2 --resamples 10000 --level 0.99
-      softreg evaluate tumours.safetensors new.csv --target diagnosis --costs costs.csv --json
+      softreg evaluate tumours.safetensors new.csv --target diagnosis --costs costs.csv --reject-cost 1 --json
     """
     from softreg import metrics
-    from softreg.decision import CostMatrix
     from softreg.model import Model
 
     if as_json and as_csv:
@@ -92,40 +90,42 @@ def evaluate(
     fitted = Model.load(model)
     if top_k and max(top_k) > fitted.n_classes:
         raise click.UsageError(f"--top-k {max(top_k)}: the model has {fitted.n_classes} classes.")
-    if sets is not None:
-        check_sets(ctx, fitted, model)
-    path = ctx.params["costs"]
-    costs = None if path is None else CostMatrix.from_table(path, fitted.classes)
+    rule = rule_from(ctx, fitted, model)
     rows = load_labelled(ctx, data, fitted)
     fitted = shifted(ctx, fitted, rows.X)
-    found = metrics.evaluate(
-        fitted, rows, costs=costs, top_k=top_k or None, level=level, resamples=resamples, seed=seed
-    )
-    report = None
-    if sets is not None and fitted.conformal is not None:
-        codes = metrics.codes_of(rows, fitted.classes)
-        report = fitted.conformal.evaluate(fitted.predict_proba(rows.X), codes, coverage=sets, level=level)
+    asked: dict[str, Any] = {"level": level, "seed": seed}
+    found = metrics.evaluate(fitted, rows, costs=rule.costs, top_k=top_k or None, resamples=resamples, **asked)
+    codes, report, outcome = metrics.codes_of(rows, fitted.classes), None, None
+    if rule.sets is not None and fitted.conformal is not None:
+        of: dict[str, Any] = {"coverage": rule.sets, "level": level, "sample_weight": rows.weights}
+        report = fitted.conformal.evaluate(fitted.predict_proba(rows.X), codes, **of)
+    if rule.acts:
+        decisions = fitted.decide(rows.X, costs=rule.costs, reject=rule.reject, accept=rule.accept)
+        outcome = decisions.judged(codes, sample_weight=rows.weights, **asked)
     if as_json:
-        more = {} if report is None else {"sets": {"asked": sets} | report.as_dict()}
+        more: dict[str, Any] = {}
+        if report is not None:
+            more["sets"] = {"asked": rule.sets} | report.as_dict()
+        if outcome is not None:
+            more["decisions"] = outcome.as_dict()
+        if ctx.params["prior"] is not None and fitted.class_prior is not None:
+            more["prior"] = fitted.class_prior.tolist()
         click.echo(json.dumps(found.as_dict() | more, ensure_ascii=False))
-    elif as_csv:
-        click.echo(found.to_csv() + ("" if report is None else _of_sets(report)), nl=False)
-    else:
-        click.echo(f"{found}\n\n{_confusion(found)}")
-        if report is not None and sets is not None:
-            once = "" if rows.weights is None else "; each row counts once, whatever its weight"
-            click.echo(
-                f"\nsets of {100 * sets:g} %: {report.coverage:.4f} hold the true class "
-                f"({report.low:.4f}–{report.high:.4f}, exact); {report.mean_size:.3f} classes on average, "
-                f"{100 * report.single:.1f} % single, {100 * report.empty:.1f} % empty{once}"
-            )
-
-
-def _of_sets(report: SetReport) -> str:
-    return (
-        f"set_coverage,,,{report.coverage!r},{report.low!r},{report.high!r},exact\n"
-        f"set_size,,,{report.mean_size!r},,,none\n"
-    )
+        return
+    sets = rule.sets or 0.0
+    if as_csv:
+        cells = [] if report is None else [*judged.set_cells(report, fitted, sets)]
+        cells += [] if outcome is None else judged.decision_cells(outcome)
+        click.echo(found.to_csv(cells), nl=False)
+        return
+    click.echo(f"{found}\n\n{_confusion(found)}")
+    for lines in (
+        () if report is None else judged.set_lines(report, fitted, sets),
+        () if outcome is None else judged.decision_lines(outcome, rule.costs is None),
+    ):
+        told = "\n".join(lines)
+        if told:
+            click.echo(f"\n{told}")
 
 
 def _confusion(found: Evaluation) -> str:

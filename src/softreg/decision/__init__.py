@@ -8,6 +8,7 @@ from softreg.decision.conformal import SplitConformal, conformal_quantile
 from softreg.decision.costs import CostMatrix, least_cost
 from softreg.decision.deciding import Decisions, decide
 from softreg.decision.held_out import calibrate
+from softreg.decision.outcome import Outcome
 from softreg.decision.prior import PriorEstimate, estimate_prior, reweight
 from softreg.decision.rejection import Rejection, RiskCoverage, risk_coverage
 from softreg.decision.sets import SetReport
@@ -16,6 +17,7 @@ from softreg.decision.shift import shift_prior
 __all__ = [
     "CostMatrix",
     "Decisions",
+    "Outcome",
     "PriorEstimate",
     "Rejection",
     "RiskCoverage",

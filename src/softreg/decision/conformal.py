@@ -10,19 +10,14 @@ and holds the true class with probability at least `coverage`, over the draw of 
 coverage) keep no other promise. Where scores are all different, the coverage given the held-out rows is distributed as
 Beta(k, n + 1 − k), k = ⌈(n + 1) coverage⌉. By class (Mondrian), n and q are those of the class, and so is the promise.
 
-    lac     s = 1 − p_y                                                     Sadinle, Lei & Wasserman 2019
-    aps     s = ρ_y + u p_y                                                 Romano, Sesia & Candès 2020
-    raps    s = ρ_y + u p_y + λ max(0, rank_y − k_reg)                      Angelopoulos et al. 2021, equation 4
-
-ρ_y is the probability of the classes that are likelier than y, rank_y its place among them from 1, and u uniform on
-[0, 1], one for each row (or 1, where not `randomised`: larger sets). Classes of equal probability are put in order at
-random. The draws come from the seed, one stream for the held-out rows and one for those that are predicted.
+The scores are in `softreg.decision.conformity`. Where held-out rows have weights, q is the least score that rows of at
+least (n + 1)/n · coverage of the weight have or are below (after Tibshirani et al. 2019, with the mean weight for that
+of the new row); the promise is by weight then, and for many rows.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -30,20 +25,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from softreg.decision.conformity import SCORES, Drawn
 from softreg.decision.sets import SetReport, judged
 from softreg.errors import DataError, LabelError, SettingError, ShapeError
-from softreg.metrics.checks import labels, probabilities, share
+from softreg.metrics.checks import labels, probabilities, row_weights, share
 from softreg.solvers.checks import one_of, real, whole
 
 __all__ = ["SplitConformal", "conformal_quantile"]
 
 Array = NDArray[np.float64]
+ROUNDING = 1e-12  # of a sum of weights, relative
 
 
-def conformal_quantile(scores: ArrayLike, coverage: float) -> float:
+def conformal_quantile(scores: ArrayLike, coverage: float, sample_weight: ArrayLike | None = None) -> float:
     """The ⌈(n + 1) · coverage⌉-th smallest score, inf where there are too few.
 
-    The product is exact, of the decimal number that `coverage` is written as: 100 · 0.07 is 7.
+    The product is exact, of the decimal number that `coverage` is written as: 100 · 0.07 is 7. With weights it is the
+    least score with (n + 1)/n · coverage of the weight up to it.
 
     Examples
     --------
@@ -53,8 +51,17 @@ def conformal_quantile(scores: ArrayLike, coverage: float) -> float:
     inf
     """
     values = np.asarray(scores, float)
-    k = math.ceil(Fraction(repr(share("coverage", coverage))) * (len(values) + 1))
-    return float(np.partition(values, k - 1)[k - 1]) if k <= len(values) else math.inf
+    n = len(values)
+    place = Fraction(repr(share("coverage", coverage))) * (n + 1)
+    if place > n:
+        return math.inf
+    if sample_weight is None:
+        k = math.ceil(place)
+        return float(np.partition(values, k - 1)[k - 1])
+    order, w = np.argsort(values, kind="stable"), row_weights(sample_weight, n)
+    so_far = np.cumsum(w[order]) * (n / w.sum())
+    at = int(np.searchsorted(so_far, float(place) - ROUNDING * n))
+    return float(values[order[min(at, n - 1)]])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,8 +83,9 @@ class SplitConformal:
         Of "raps".
     seed : int
         Of what is drawn.
-    scores, codes : (n,) arrays, optional
-        Of the held-out rows: scores from the smallest, and their labels; `fit` sets them. They serve any coverage.
+    scores, codes, weights : (n,) arrays, optional
+        Of the held-out rows: scores from the smallest, their labels, and weights where they had some; `fit` sets them.
+        They serve any coverage.
 
     Examples
     --------
@@ -100,6 +108,7 @@ class SplitConformal:
     scores: Array | None = None
     codes: NDArray[np.intp] | None = None
     n_classes: int = 0
+    weights: Array | None = None
 
     def __post_init__(self) -> None:
         one_of(self, SCORES, "score")
@@ -115,7 +124,13 @@ class SplitConformal:
         if self.scores is not None:
             self._check_scores()
 
-    def fit(self, probs: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> SplitConformal:
+    def fit(
+        self,
+        probs: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> SplitConformal:
         """Take the scores of held-out rows.
 
         Parameters
@@ -126,6 +141,8 @@ class SplitConformal:
             Their labels, as columns of `probs`.
         classes : (K,) array, optional
             Names of the classes, for messages.
+        sample_weight : (n,) array, optional
+            What is promised is promised by weight. Rows of weight 0 are left out.
 
         Raises
         ------
@@ -143,20 +160,26 @@ class SplitConformal:
         codes = labels(y, *P.shape)
         if not len(P):
             raise DataError("there are no held-out rows: prediction sets need some to calibrate on")
+        w = None if sample_weight is None else row_weights(sample_weight, len(P))
+        if w is not None:
+            P, codes, w = P[w > 0], codes[w > 0], w[w > 0]
         if self.class_conditional:
             _every_class(codes, P.shape[1], classes)
         scores = self._all_scores(P, stream=0)[np.arange(len(P)), codes]
         order = np.argsort(scores, kind="stable")
-        return replace(self, scores=scores[order], codes=codes[order], n_classes=P.shape[1])
+        weights = None if w is None else w[order]
+        return replace(self, scores=scores[order], codes=codes[order], n_classes=P.shape[1], weights=weights)
 
     def thresholds(self, coverage: float | None = None) -> Array:
         """Largest score that a set takes, for each class, (K,); inf where there are too few held-out rows."""
         scores, codes = self._fitted()
         coverage = self.coverage if coverage is None else coverage
+        w = self.weights
         if not self.class_conditional:
-            return np.full(self.n_classes, conformal_quantile(scores, coverage))
+            return np.full(self.n_classes, conformal_quantile(scores, coverage, w))
         _every_class(codes, self.n_classes, None)
-        return np.array([conformal_quantile(scores[codes == k], coverage) for k in range(self.n_classes)])
+        of_class = [codes == k for k in range(self.n_classes)]
+        return np.array([conformal_quantile(scores[k], coverage, None if w is None else w[k]) for k in of_class])
 
     def predict(self, probs: ArrayLike, *, coverage: float | None = None) -> NDArray[np.bool_]:
         """Sets of classes, one for each row.
@@ -180,9 +203,15 @@ class SplitConformal:
         return np.asarray(self._all_scores(P, stream=1) <= limits)
 
     def evaluate(
-        self, probs: ArrayLike, y: ArrayLike, *, coverage: float | None = None, level: float = 0.95
+        self,
+        probs: ArrayLike,
+        y: ArrayLike,
+        *,
+        coverage: float | None = None,
+        level: float = 0.95,
+        sample_weight: ArrayLike | None = None,
     ) -> SetReport:
-        """Coverage and sizes of the sets of other held-out rows, with exact intervals of this level.
+        """Coverage and sizes of the sets of other held-out rows, with exact intervals of this level; see `SetReport`.
 
         Examples
         --------
@@ -191,11 +220,11 @@ class SplitConformal:
         >>> report.coverage, report.mean_size
         (1.0, 1.25)
         """
-        return judged(self.predict(probs, coverage=coverage), y, level)
+        return judged(self.predict(probs, coverage=coverage), y, level, sample_weight)
 
     def _all_scores(self, P: Array, stream: int) -> Array:
         """Score of each class in each row."""
-        return SCORES[self.score](self, P, np.random.default_rng((self.seed, stream)))
+        return SCORES[self.score](self, P, lambda: Drawn(P, self.seed, stream))
 
     def _fitted(self) -> tuple[Array, NDArray[np.intp]]:
         if self.scores is None or self.codes is None:
@@ -215,6 +244,8 @@ class SplitConformal:
             raise LabelError(f"labels of held-out rows are outside the {self.n_classes} classes")
         object.__setattr__(self, "scores", scores.astype(float))
         object.__setattr__(self, "codes", codes.astype(np.intp))
+        if self.weights is not None:
+            object.__setattr__(self, "weights", row_weights(self.weights, len(scores)))
 
     def __repr__(self) -> str:
         about = f"{self.score}, coverage {self.coverage:g}" + (", by class" if self.class_conditional else "")
@@ -224,41 +255,6 @@ class SplitConformal:
         limit = f"threshold {limits[0]:.6g}" if len(limits) == 1 else f"thresholds {limits[0]:.6g} to {limits[-1]:.6g}"
         few = " (too few rows: all classes)" if not np.isfinite(limits[-1]) else ""
         return f"SplitConformal({about}, {len(self.scores)} held-out rows, {limit}{few})"
-
-
-def _lac(settings: SplitConformal, P: Array, rng: np.random.Generator) -> Array:
-    return 1 - P
-
-
-def _aps(settings: SplitConformal, P: Array, rng: np.random.Generator) -> Array:
-    return _cumulative(settings, P, rng)[0]
-
-
-def _raps(settings: SplitConformal, P: Array, rng: np.random.Generator) -> Array:
-    scores, rank = _cumulative(settings, P, rng)
-    return scores + settings.lam * np.maximum(rank - settings.k_reg, 0)
-
-
-SCORES: dict[str, Callable[[SplitConformal, Array, np.random.Generator], Array]] = {
-    "lac": _lac,
-    "aps": _aps,
-    "raps": _raps,
-}
-
-
-def _cumulative(settings: SplitConformal, P: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """ρ + u p, and the ranks from 1, of each class in each row."""
-    u = rng.random((len(P), 1)) if settings.randomised else 1.0
-    order = np.argsort(-P, axis=1, kind="stable")
-    ordered = np.take_along_axis(P, order, axis=1)
-    tied = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
-    if len(tied):
-        order[tied] = np.lexsort((rng.random((len(tied), P.shape[1])), -P[tied]), axis=1)
-    before = np.cumsum(ordered, axis=1) - (1 - u) * ordered
-    scores, ranks = np.empty_like(P), np.empty_like(P)
-    np.put_along_axis(scores, order, before, axis=1)
-    np.put_along_axis(ranks, order, np.arange(1.0, P.shape[1] + 1)[None], axis=1)
-    return scores, ranks
 
 
 def _every_class(codes: NDArray[np.intp], K: int, classes: ArrayLike | None) -> None:

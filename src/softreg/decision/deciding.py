@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from softreg.decision.conformal import SplitConformal
 from softreg.decision.costs import REJECT, CostMatrix, cost_array, least_cost
+from softreg.decision.outcome import Outcome, outcome
 from softreg.decision.rejection import Rejection, accepted_share
 from softreg.errors import DataError, SettingError, ShapeError
 from softreg.metrics.checks import probabilities
@@ -31,7 +33,8 @@ class Decisions:
     action : (n,) array of int
         Places in `actions`.
     actions : (A,) array
-        Names of the actions: the classes in their type, or text. "reject" is the last, where rows may be rejected.
+        Names of the actions: the classes in their type, or text. "reject" is the last, where rows may be rejected;
+        beside classes that are numbers it makes an array of objects.
     accepted : (n,) array of bool
         Whether a row was not rejected.
     cost : (n,) float64
@@ -41,6 +44,8 @@ class Decisions:
     classes : (K,) array
     sets : (n, K) array of bool, optional
         Prediction sets.
+    paid : (K, A) float64
+        What each action costs where each class is true: a mistake 1 without costs; nan of a rejection without a price.
     """
 
     action: NDArray[np.intp]
@@ -49,7 +54,24 @@ class Decisions:
     cost: Array
     probs: Array
     classes: NDArray[Any]
-    sets: NDArray[np.bool_] | None = None
+    sets: NDArray[np.bool_] | None
+    paid: Array
+
+    def judged(
+        self, y: ArrayLike, *, sample_weight: ArrayLike | None = None, level: float = 0.95, seed: int = 0
+    ) -> Outcome:
+        """Return what the decisions come to where these are the true classes: (n,) array of int, places in `classes`.
+
+        Examples
+        --------
+        >>> decisions = decide([[0.9, 0.1], [0.55, 0.45], [0.2, 0.8]], ["cat", "dog"], reject=0.3)
+        >>> found = decisions.judged([0, 1, 0])
+        >>> round(found.accepted, 3), round(found.cost, 3)
+        (0.667, 0.433)
+        """
+        names = tuple(map(str, self.actions.tolist()))
+        how: dict[str, Any] = {"sample_weight": sample_weight, "level": level, "seed": seed}
+        return outcome(self.action, names, self.accepted, self.paid, y, **how)
 
     @property
     def names(self) -> NDArray[Any]:
@@ -117,11 +139,13 @@ def decide(
     P, known = probabilities(probs), np.asarray(classes)
     if known.shape != (P.shape[1],):
         raise ShapeError("classes", known.shape, f"({P.shape[1]},): one for each column of probs")
-    matrix, names = (None, known) if costs is None else named_costs(costs, known)
+    matrix, names = (CostMatrix.of_mistakes(known), known) if costs is None else named_costs(costs, known)
+    paid = matrix.costs
     if reject is not None:
-        matrix = (CostMatrix.of_mistakes(known) if matrix is None else matrix).with_reject(reject, _free(names))
-        names = np.append(names.astype(str), matrix.actions[-1])
-    if matrix is None:
+        _check_price(reject, costs is not None)
+        matrix = matrix.with_reject(reject, _free(names))
+        paid, names = matrix.costs, _with(names, matrix.actions[-1])
+    if costs is None and reject is None:
         action = P.argmax(axis=1)
         cost = 1 - P[np.arange(len(P)), action]
     else:
@@ -132,9 +156,10 @@ def decide(
         accepted = action < len(names) - 1
     elif accept is not None:
         accepted = accept.accept(P) if isinstance(accept, Rejection) else accepted_share(-cost, accept)
-        names = np.append(names.astype(str), _free(names))
+        names = _with(names, _free(names))
+        paid = np.hstack([paid, np.full((len(paid), 1), np.nan)])
         action, cost = np.where(accepted, action, len(names) - 1), np.where(accepted, cost, np.nan)
-    return Decisions(action, names, accepted, cost, P, known, _sets(P, sets, conformal))
+    return Decisions(action, names, accepted, cost, P, known, _sets(P, sets, conformal), paid)
 
 
 def named_costs(costs: Any, classes: NDArray[Any]) -> tuple[CostMatrix, NDArray[Any]]:
@@ -154,6 +179,22 @@ def named_costs(costs: Any, classes: NDArray[Any]) -> tuple[CostMatrix, NDArray[
     array = cost_array(costs, len(classes))
     names = classes if array.shape[1] == len(classes) else np.arange(array.shape[1])
     return CostMatrix(array, classes, tuple(map(str, names.tolist()))), names
+
+
+def _with(names: NDArray[Any], more: str) -> NDArray[Any]:
+    """Return names with another, each in its type."""
+    if names.dtype.kind == "U":
+        return np.append(names, more)
+    every = np.empty(len(names) + 1, object)
+    every[:-1], every[-1] = names.tolist(), more
+    return every
+
+
+def _check_price(reject: Any, with_costs: bool) -> None:
+    known = isinstance(reject, (int, float, np.integer, np.floating)) and not isinstance(reject, bool)
+    if not (known and math.isfinite(reject) and (with_costs or 0 <= reject <= 1)):
+        wanted = "a finite number" if with_costs else "a number from 0 to 1, in units of the cost of a mistake"
+        raise SettingError("reject", reject, wanted)
 
 
 def _free(names: NDArray[Any]) -> str:

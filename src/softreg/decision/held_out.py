@@ -95,7 +95,8 @@ def calibrate(
             model = replace(model, class_prior=data.frequencies(fitted))
     if sets is not None:
         probs = model.predict_proba(data.X, data.offset)[parts[1]]
-        model = replace(model, conformal=sets.fit(probs, codes[parts[1]], model.classes))
+        weights = None if data.weights is None else data.weights[parts[1]]
+        model = replace(model, conformal=sets.fit(probs, codes[parts[1]], model.classes, weights))
     return model
 
 

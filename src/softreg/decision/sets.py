@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softreg.errors import DataError, ShapeError
-from softreg.metrics.checks import labels
+from softreg.metrics.checks import labels, row_weights
 from softreg.metrics.intervals import clopper_pearson
 from softreg.metrics.plain import plain
 
@@ -22,7 +22,8 @@ Array = NDArray[np.float64]
 class SetReport:
     """Coverage and size of prediction sets, of all rows and of those of each class; nan where a class has none.
 
-    Intervals are exact (Clopper & Pearson 1934), for the coverage of these sets on rows like these.
+    Intervals are exact (Clopper & Pearson 1934), for the coverage of these sets on rows like these; nan where rows have
+    weights, by which all but counts is then.
     """
 
     n_rows: int
@@ -44,7 +45,7 @@ class SetReport:
         return {name: plain(value) for name, value in vars(self).items()}
 
 
-def judged(sets: ArrayLike, y: ArrayLike, level: float = 0.95) -> SetReport:
+def judged(sets: ArrayLike, y: ArrayLike, level: float = 0.95, sample_weight: ArrayLike | None = None) -> SetReport:
     """Judge sets by the labels.
 
     Parameters
@@ -53,6 +54,7 @@ def judged(sets: ArrayLike, y: ArrayLike, level: float = 0.95) -> SetReport:
     y : (n,) array of int
     level : float
         Of the intervals.
+    sample_weight : (n,) array, optional
 
     Examples
     --------
@@ -67,20 +69,24 @@ def judged(sets: ArrayLike, y: ArrayLike, level: float = 0.95) -> SetReport:
     codes = labels(y, n, K)
     if not n:
         raise DataError("there are no rows: nothing can be said of their sets")
+    w = row_weights(sample_weight, n)
     hit, size = S[np.arange(n), codes], S.sum(axis=1)
-    rows, hits = np.bincount(codes, minlength=K), np.bincount(codes, hit, K)
+    rows, weight, hits = np.bincount(codes, minlength=K), np.bincount(codes, w, K), np.bincount(codes, w * hit, K)
     with np.errstate(invalid="ignore"):
-        shares, sizes = hits / rows, np.bincount(codes, size, K) / rows
+        shares, sizes = hits / weight, np.bincount(codes, w * size, K) / weight
     low, high = clopper_pearson(hit.sum(), n, level)
     class_low, class_high = clopper_pearson(hits, rows, level)
+    if sample_weight is not None:
+        low = high = np.array(np.nan)
+        class_low = class_high = np.full(K, np.nan)
     return SetReport(
         n,
-        float(hit.mean()),
+        float(np.average(hit, weights=w)),
         float(low),
         float(high),
-        float(size.mean()),
-        float((size == 0).mean()),
-        float((size == 1).mean()),
+        float(np.average(size, weights=w)),
+        float(np.average(size == 0, weights=w)),
+        float(np.average(size == 1, weights=w)),
         np.bincount(size, minlength=K + 1),
         rows,
         shares,

@@ -1,20 +1,22 @@
 """measure: how good probabilities are on labelled rows. evaluate: those of a model.
 
-Intervals are exact (Clopper & Pearson 1934) for shares of rows, which without weights accuracy, top-k accuracy,
-precision and recall are, and by the bootstrap for the rest: `softreg.metrics.intervals`.
+Without weights, intervals are exact (Clopper & Pearson 1934) for shares of rows, which accuracy, top-k accuracy,
+precision and recall are, and that of the cost knows what costs there are. The rest are by the bootstrap: see
+`softreg.metrics.intervals`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from softreg.errors import DataError, ShapeError
+from softreg.errors import DataError, LabelError, SettingError, ShapeError
 from softreg.metrics import peer
 from softreg.metrics.checks import labels, probabilities, row_weights, share, whole
-from softreg.metrics.intervals import bootstrap, clopper_pearson
+from softreg.metrics.intervals import bootstrap, bounded_mean, clopper_pearson
 from softreg.metrics.labelled import codes_of
 from softreg.metrics.reliability import BINS, classwise_calibration_error
 from softreg.metrics.result import ClassFigures, Evaluation, Figure
@@ -27,6 +29,7 @@ __all__ = ["evaluate", "measure"]
 
 Array = NDArray[np.float64]
 ORDER = ("log_loss", "accuracy", "top", "balanced", "macro_f1", "brier", "calibration", "classwise", "ks", "cost")
+LEAST = 100  # resamples
 BY_CLASS = ("precision", "recall", "f1")
 
 
@@ -60,7 +63,8 @@ def measure(
     sample_weight : (n,) array, optional
         All intervals are by the bootstrap then: of the rows, each with its weight.
     costs : (K, A) array or CostMatrix, optional
-        Of each action where each class is true: `expected_cost` is the mean cost of deciding by them.
+        Of each action where each class is true: `expected_cost` is the mean of what deciding by them costs. Without
+        weights its interval allows for costs that none of the rows had to pay.
     top_k : int, or tuple of int, optional
         Whether the label is among the k likeliest; by default 5 of more than 5 classes, 2 of 3 to 5.
     bins : int
@@ -68,7 +72,8 @@ def measure(
     level : float
         Of the intervals.
     resamples : int
-        Of the bootstrap; 0 leaves the intervals out that need it.
+        Of the bootstrap, at least 100; 0 leaves the intervals out that need it. Where all resamples say the same there
+        is none: they do not know how rare what they have not seen may be.
     method : {"bca", "percentile"}
         Of the figures that are not calibration errors: those have intervals of their own, which begin at 0 where the
         rows cannot tell the model from a calibrated one.
@@ -90,16 +95,20 @@ def measure(
     P = probabilities(probs)
     n, K = P.shape
     level, resamples = share("level", level), whole("resamples", resamples, 0)
+    if 0 < resamples < LEAST:
+        raise SettingError("resamples", resamples, f"at least {LEAST}, or 0 for no intervals that need them")
     w = None if sample_weight is None else row_weights(sample_weight, n)
     names = np.arange(K) if classes is None else np.asarray(classes)
     if names.shape != (K,):
         raise ShapeError("classes", names.shape, f"({K},): one for each column of probs")
+    if len(set(names.tolist())) < K:
+        raise LabelError(f"classes are {names.tolist()}; expected different ones")
     codes = labels(y, n, K)
     if not n:
         raise DataError("there are no rows: nothing can be measured on them")
-    problem = Problem(
-        P, _logarithms(P, log_probs), codes, P.argmax(axis=1), _ks(top_k, K), bins, _paid(P, codes, costs)
-    )
+    table = None if costs is None else _table(costs, K, None if classes is None else names)
+    paid = None if table is None else table[codes, (P @ table).argmin(axis=1)]
+    problem = Problem(P, _logarithms(P, log_probs), codes, P.argmax(axis=1), _ks(top_k, K), bins, paid)
     sums = Sums.of(problem)
     weights = np.ones(n) if w is None else w
 
@@ -113,6 +122,8 @@ def measure(
         for name in ("accuracy", *(f"top_{k}_accuracy" for k in problem.top_k)):
             low, high = clopper_pearson(round(values[name] * n), n, level)
             ends[name] = float(low), float(high), "exact"
+        if table is not None and paid is not None:
+            ends["cost"] = *bounded_mean(paid, table.min(), table.max(), level, seed), "bounded"
     order = sorted(values, key=lambda name: [name.startswith(first) for first in ORDER].index(True))
     found = [Figure("expected_cost" if name == "cost" else name, values[name], *ends[name]) for name in order]
     return Evaluation(
@@ -170,16 +181,26 @@ def _logarithms(P: Array, log_probs: ArrayLike | None) -> Array:
 def _ks(top_k: int | tuple[int, ...] | None, K: int) -> tuple[int, ...]:
     if top_k is None:
         return (5,) if K > 5 else (2,) if K > 2 else ()
-    return tuple(whole("top_k", k) for k in (top_k if isinstance(top_k, tuple) else (top_k,)))
+    asked = tuple(whole("top_k", k) for k in (top_k if isinstance(top_k, tuple) else (top_k,)))
+    if asked and max(asked) > K:
+        raise SettingError("top_k", top_k, f"at most {K}, the number of classes")
+    return asked
 
 
-def _paid(P: Array, y: NDArray[np.intp], costs: ArrayLike | None) -> Array | None:
-    if costs is None:
-        return None
+def _table(costs: Any, K: int, classes: NDArray[Any] | None) -> Array:
+    """Return costs of each class and action, (K, A); those with names of classes must have these."""
+    own = getattr(costs, "classes", None)
+    if own is not None and classes is not None and not np.array_equal(own, classes):
+        raise DataError(f"the costs are for the classes {np.asarray(own).tolist()}; expected {classes.tolist()}")
+    if isinstance(costs, (str, Mapping)) or hasattr(costs, "columns"):
+        raise DataError(
+            f"costs is a {type(costs).__name__}; expected an array or a CostMatrix, which "
+            "softreg.decision.CostMatrix.from_table makes of a table with names"
+        )
     table = np.asarray(costs, float)
-    if table.ndim != 2 or len(table) != P.shape[1] or not np.isfinite(table).all():
-        raise ShapeError("costs", table.shape, f"({P.shape[1]}, actions) of finite numbers: a row for each class")
-    return np.asarray(table[y, (P @ table).argmin(axis=1)], float)
+    if table.ndim != 2 or len(table) != K or not table.shape[1] or not np.isfinite(table).all():
+        raise ShapeError("costs", table.shape, f"({K}, actions) of finite numbers: a row for each class")
+    return table
 
 
 Ends = dict[str, tuple[Any, Any, str]]
@@ -209,11 +230,14 @@ def _resampled(
         every = np.concatenate([block[name] for block in drawn], axis=1)
         if name in CALIBRATION:
             off = float(np.quantile(every, level))
-            ends[name] = max(values[name] - off, 0.0), values[name] + off, "norm"
+            ends[name] = max(values[name] - off, 0.0), min(values[name] + off, 1.0), "norm"
             continue
         of = classwise[name] if name in BY_CLASS else np.array([values[name]])
         low, high = bootstrap(of, every, left[name], level, method)
-        ends[name] = (low, high, method) if name in BY_CLASS else (float(low[0]), float(high[0]), method)
+        if name in BY_CLASS:
+            ends[name] = low, high, method
+        else:
+            ends[name] = float(low[0]), float(high[0]), "none" if np.isnan(low[0]) else method
     return ends
 
 

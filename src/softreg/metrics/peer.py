@@ -35,7 +35,6 @@ def overall(problem: Problem, w: Array | None) -> dict[str, float]:
     from sklearn.metrics import accuracy_score, balanced_accuracy_score, brier_score_loss, f1_score
 
     y, predicted = problem.y, problem.predicted
-    present = np.unique(y if w is None else y[w > 0])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
         warnings.filterwarnings("ignore", message="A single label was found")  # rows of one class have a recall too
@@ -43,7 +42,7 @@ def overall(problem: Problem, w: Array | None) -> dict[str, float]:
     return {
         "accuracy": float(accuracy_score(y, predicted, sample_weight=w)),
         "balanced_accuracy": float(balanced),
-        "macro_f1": float(f1_score(y, predicted, labels=present, average="macro", sample_weight=w, zero_division=0)),
+        "macro_f1": float(f1_score(y, predicted, average="macro", sample_weight=w, zero_division=0)),
         "brier": float(
             brier_score_loss(
                 y, problem.probs, labels=np.arange(problem.n_classes), sample_weight=w, scale_by_half=False

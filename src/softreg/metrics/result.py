@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ INTERVALS = {
     "exact": "exact (Clopper–Pearson)",
     "bca": "bootstrap (BCa)",
     "percentile": "bootstrap (percentile)",
+    "bounded": "by the costs there are (Gaffke)",
     "norm": "bootstrap (of the norm)",
     "none": "none",
 }
@@ -36,7 +37,7 @@ class Figure:
     value: float
     low: float
     high: float
-    interval: str  # "exact", "bca", "percentile", "norm" or "none"
+    interval: str  # "exact", "bounded", "bca", "percentile", "norm" or "none"
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as for JSON: None for nan and infinity."""
@@ -119,10 +120,11 @@ class Evaluation:
             "confusion": c.confusion.tolist(),
         }
 
-    def to_csv(self) -> str:
+    def to_csv(self, more: Iterable[tuple[str, Any, float | None, float | None, float | None, str]] = ()) -> str:
         """Return the figures as CSV: figure, class (empty for all), predicted, value, low, high, interval.
 
-        The confusion matrix is in it by the pairs of classes that occur, the true one and what was `predicted`.
+        The confusion matrix is in it by the pairs of classes that occur, the true one and what was `predicted`. After
+        it come other figures, `more`, in the same columns but that.
         """
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
@@ -141,6 +143,8 @@ class Evaluation:
         for k, j in zip(*np.nonzero(self.confusion), strict=True):
             count = plain(self.confusion[k, j])
             writer.writerow(["confusion", names[k], names[j], *_cells(count, None, None), "none"])
+        for name, label, value, low, high, interval in more:
+            writer.writerow([name, label, "", *_cells(value, low, high), interval])
         return out.getvalue()
 
     def __str__(self) -> str:
@@ -178,7 +182,7 @@ def title(name: str) -> str:
 
 
 def _cells(*values: float | None) -> list[str]:
-    return ["" if v is None or not math.isfinite(v) else repr(v) for v in values]
+    return ["" if v is None or not math.isfinite(v) else repr(plain(v)) for v in values]
 
 
 def _figure(value: float) -> str:

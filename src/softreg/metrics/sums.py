@@ -108,8 +108,9 @@ class Sums:
 def figures(sums: Sums, C: Array, K: int, centre: Gaps | None = None) -> tuple[dict[str, Array], dict[str, Array]]:
     """Every figure of all rows together, (B,) each, and of each class, (K, B) each; nan where it has no meaning.
 
-    Balanced accuracy is the mean recall, and macro F1 that of F1, of the classes that have rows. Of very many classes
-    there is no classwise calibration error. With a centre, calibration errors are norms of what the gaps are off it.
+    Balanced accuracy is the mean recall of the classes that have rows, and macro F1 the mean F1 of those that have rows
+    or are answered, as scikit-learn has both. Of very many classes there is no classwise calibration error. With a
+    centre, calibration errors are norms of what the gaps are off it.
     """
     S = sums.matrix @ C
     part = {name: S[place] for name, place in sums.places.items()}
@@ -118,7 +119,7 @@ def figures(sums: Sums, C: Array, K: int, centre: Gaps | None = None) -> tuple[d
         by_class = {"precision": right / answer, "recall": right / label, "f1": 2 * right / (label + answer)}
         found = {name: part[name][0] / w for name in sums.losses}
         found["balanced_accuracy"] = _mean(by_class["recall"], label > 0)
-        found["macro_f1"] = _mean(by_class["f1"], label > 0)
+        found["macro_f1"] = _mean(by_class["f1"], label + answer > 0)
         for name, off in _gaps(sums, C, part).items():
             off = off if centre is None else off - centre[name]
             found[name] = np.abs(off).max(axis=0) if name == KS else np.abs(off).sum(axis=0)

@@ -14,7 +14,11 @@ from softreg.model.model import Model, Section
 __all__ = ["CALIBRATION", "CONFORMAL", "calibration", "conformal", "sections"]
 
 CALIBRATION, CONFORMAL = "calibration", "conformal"
-TENSORS: dict[type[Any], tuple[str, ...]] = {Scaling: ("scale", "bias"), SplitConformal: ("scores", "codes")}
+TENSORS: dict[type[Any], tuple[str, ...]] = {
+    Scaling: ("scale", "bias"),
+    SplitConformal: ("scores", "codes", "weights"),
+}
+OPTIONAL = {"weights"}
 
 T = TypeVar("T")
 
@@ -40,7 +44,7 @@ def _section(value: Any) -> Section:
     plain = {f.name: getattr(value, f.name) for f in fields(value) if f.name not in tensors}
     return Section(
         {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in plain.items()},
-        {name: getattr(value, name) for name in tensors},
+        {name: getattr(value, name) for name in tensors if getattr(value, name) is not None},
     )
 
 
@@ -49,7 +53,11 @@ def _read(kind: type[T], name: str, section: Section | None) -> T | None:
         return None
     tensors, plain = TENSORS[kind], section.fields
     wanted = {f.name for f in fields(kind) if f.name not in tensors}  # type: ignore[arg-type]
-    if not isinstance(plain, Mapping) or set(plain) != wanted or set(section.tensors) != set(tensors):
+    if (
+        not isinstance(plain, Mapping)
+        or set(plain) != wanted
+        or set(section.tensors) | OPTIONAL != {*tensors, *OPTIONAL}
+    ):
         raise DataError(f"{name} has not what it should have: {', '.join(sorted(wanted | set(tensors)))}")
     values = {key: math.nan if value is None else value for key, value in plain.items()}
     try:

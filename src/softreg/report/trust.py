@@ -59,7 +59,7 @@ def trust(model: Model, fitted: Answers, judged: Answers, held_out: HeldOut) -> 
     before = np.asarray(log_softmax(judged.logits))
     after = None if scaling is None else np.asarray(log_softmax(scaling.logits(judged.logits)))
     curve = risk_coverage(judged.probs, judged.y, sample_weight=judged.weights)
-    conformal = SplitConformal("lac").fit(fitted.probs, fitted.y)
+    conformal = SplitConformal("lac").fit(fitted.probs, fitted.y, sample_weight=fitted.weights)
     absent = np.flatnonzero(np.bincount(fitted.y, minlength=model.n_classes) == 0)
     figures = Trust(
         held_out,
@@ -112,5 +112,5 @@ def _quality(log_probs: Array, rows: Answers) -> Quality:
 
 def _sets(conformal: SplitConformal, judged: Answers, promised: float) -> Sets:
     limit = float(conformal.thresholds(promised)[0])
-    found = conformal.evaluate(judged.probs, judged.y, coverage=promised)
+    found = conformal.evaluate(judged.probs, judged.y, coverage=promised, sample_weight=judged.weights)
     return Sets(promised, 1 - limit if math.isfinite(limit) else None, found)

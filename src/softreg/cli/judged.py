@@ -1,0 +1,76 @@
+"""What `softreg evaluate` tells of prediction sets and decisions: as lines to read, and as cells of its CSV table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from softreg.decision import Outcome, SetReport
+    from softreg.model import Model
+
+__all__ = ["decision_cells", "decision_lines", "set_cells", "set_lines"]
+
+SHOWN = 30  # classes of lines
+Cells = tuple[str, Any, float | None, float | None, float | None, str]  # figure, class, value, low, high, interval
+
+
+def set_lines(report: SetReport, model: Model, asked: float) -> Iterator[str]:
+    """Say how often sets hold the true class and how large they are; by class, where that is what they promise."""
+    yield (
+        f"sets of {100 * asked:g} %: {report.coverage:.4f} hold the true class"
+        f"{_ends(report.low, report.high, ', exact')}; {report.mean_size:.3f} classes on average, "
+        f"{100 * report.single:.1f} % single, {100 * report.empty:.1f} % empty"
+    )
+    if model.conformal is None or not model.conformal.class_conditional:
+        return
+    for k in _present(report)[:SHOWN]:
+        ends = _ends(report.class_low[k], report.class_high[k])
+        name = "".join(c if c.isprintable() else " " for c in str(model.classes[k]))
+        yield f"  of {name}: {report.class_coverage[k]:.4f}{ends}; {report.class_mean_size[k]:.3f} classes on average"
+    if len(_present(report)) > SHOWN:
+        yield f"  … and {len(_present(report)) - SHOWN} classes more"
+
+
+def set_cells(report: SetReport, model: Model, asked: float) -> Iterator[Cells]:
+    """Return the figures of all sets, and of those of each class that has rows."""
+    yield "set_promise", "", asked, None, None, "none"
+    yield "set_coverage", "", report.coverage, report.low, report.high, _kind(report.low, "exact")
+    yield "set_size", "", report.mean_size, None, None, "none"
+    for k in _present(report):
+        ends = report.class_low[k], report.class_high[k]
+        yield "set_coverage", model.classes[k], report.class_coverage[k], *ends, _kind(ends[0], "exact")
+        yield "set_size", model.classes[k], report.class_mean_size[k], None, None, "none"
+
+
+def decision_lines(outcome: Outcome, in_mistakes: bool) -> Iterator[str]:
+    """Say what was decided and what it cost; `in_mistakes` where a mistake costs 1."""
+    counts = zip(outcome.actions, outcome.counts.sum(axis=0).tolist(), strict=True)
+    yield "decided: " + ", ".join(f"{count:,} {name}" for name, count in counts)
+    if outcome.accepted < 1:
+        yield f"accepted: {100 * outcome.accepted:.1f} % of rows{_ends(outcome.accepted_low, outcome.accepted_high)}"
+    if not math.isnan(outcome.cost):
+        of = "accepted row" if outcome.of_accepted else "row"
+        unit = "mistakes" if in_mistakes else "paid"
+        yield f"cost: {outcome.cost:.4f} {unit} for each {of}{_ends(outcome.low, outcome.high)}"
+
+
+def decision_cells(outcome: Outcome) -> Iterator[Cells]:
+    """Return the figures."""
+    ends = outcome.accepted_low, outcome.accepted_high
+    yield "accepted", "", outcome.accepted, *ends, _kind(ends[0], "exact")
+    yield "decision_cost", "", outcome.cost, outcome.low, outcome.high, _kind(outcome.low, "bounded")
+
+
+def _present(report: SetReport) -> list[int]:
+    found: list[int] = report.class_rows.nonzero()[0].tolist()
+    return found
+
+
+def _ends(low: float, high: float, more: str = "") -> str:
+    return "" if math.isnan(low) else f" ({low:.4f}–{high:.4f}{more})"
+
+
+def _kind(low: float, kind: str) -> str:
+    return "none" if math.isnan(low) else kind
