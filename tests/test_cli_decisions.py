@@ -563,15 +563,19 @@ CALIBRATE: dict[str, tuple[Callable[[], list[object]], list[str]]] = {
     "no images": (lambda: [digits_model(), images(), "-o", "c"], ["there are no held-out rows"]),
     "a class without rows, by class": (
         lambda: ["m.safetensors", some(99, "diagnosis == 'benign'"), *TARGET, "--sets", "lac", "--class-conditional",
-                 "--method", "none"],
+                 "--method", "none", "--allow-absent"],
         ["every class needs held-out rows, and there are none of 'malignant'", "or not by class"],
+    ),
+    "a class without rows": (
+        lambda: ["m.safetensors", some(99, "diagnosis == 'benign'"), *TARGET],
+        ["there are no held-out rows of 'malignant'", "--allow-absent"],
     ),
     "rows that are all right": (
         lambda: ["m.safetensors", right(), *TARGET],
         ["the model is right on all 185 rows", "rows that it is wrong on"],
     ),
     "labels that the model knows nothing of": (
-        lambda: ["m.safetensors", some(9, "diagnosis == 'benign'", diagnosis="malignant"), *TARGET],
+        lambda: ["m.safetensors", some(9, "diagnosis == 'benign'", diagnosis="malignant"), *TARGET, "--allow-absent"],
         ["the logits tell nothing of these labels"],
     ),
     "a feature that is not there": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -257,16 +258,23 @@ def test_classes_are_matched_by_name() -> None:
 
 REFUSED: list[tuple[dict[str, Any], dict[str, Any], type[Exception], str]] = [
     ({"X": np.empty((0, 5)), "y": []}, {}, DataError, "no held-out rows"),
-    ({"X": np.zeros((2, 4)), "y": ["a", "b"]}, {}, ShapeError, "5 features"),
+    ({"X": np.zeros((3, 4)), "y": ["a", "b", "c"]}, {}, ShapeError, "5 features"),
     ({"X": np.zeros((2, 5)), "y": ["a", "bb"]}, {}, LabelError, "'bb'.*may be meant for 'b'"),
     ({"X": np.zeros((2, 5)), "y": ["a", "b"]}, {"method": "platt"}, SettingError, "'temperature', 'vector'"),
     ({"X": np.zeros((2, 5)), "y": ["a", "b"]}, {"sets": 0.9}, SettingError, "SplitConformal"),
     ({"X": np.zeros((2, 5)), "y": ["a", "b"]}, {"share": 1.0}, SettingError, "between 0 and 1"),
     (
         {"X": np.zeros((4, 5)), "y": ["a", "b", "a", "b"]},
-        {"method": None, "sets": SplitConformal(class_conditional=True)},
+        {"method": None, "sets": SplitConformal(class_conditional=True), "allow_absent": True},
         LabelError,
         "none of 'c'",
+    ),
+    ({"X": np.zeros((2, 5)), "y": ["a", "a"]}, {}, LabelError, "no held-out rows of 'b', 'c'"),
+    (
+        {"X": np.zeros((3, 5)), "y": ["a", "b", "c"], "weights": [1.0, 1.0, 0.0]},
+        {"method": "vector"},
+        LabelError,
+        "no held-out rows of 'c'",
     ),
 ]
 
@@ -278,8 +286,31 @@ def test_rows_that_a_model_cannot_be_calibrated_on_are_refused(
     model, _ = overtrained()
     classes = {"classes": ["a", "b"]} if not len(rows["y"]) else {}
     y = np.array(rows["y"], dtype=str)
+    if len(np.unique(y)) == 1:
+        classes = {"classes": ["a", "b"]}
+    more = {name: rows[name] for name in rows if name == "weights"}
     with pytest.raises(error, match=message):
-        calibrate(model, Dataset.from_labels(rows["X"], y, **classes), **settings)
+        calibrate(model, Dataset.from_labels(rows["X"], y, **classes, **more), **settings)
+
+
+def test_a_class_may_be_absent_where_that_is_allowed_or_the_model_knew_none() -> None:
+    model, data = overtrained()
+    two = Dataset.from_labels(data.X[data.y < 2], data.classes[data.y[data.y < 2]])
+    with pytest.raises(LabelError, match=r"no held-out rows of 'c'.*allow_absent"):
+        calibrate(model, two)
+    found = calibrate(model, two, allow_absent=True).calibration
+    assert found is not None
+    left_out = replace(model, class_prior=np.array([0.5, 0.5, 0.0]))
+    assert calibrate(left_out, two).calibration.scale == found.scale  # type: ignore[union-attr]  # it has one
+
+
+def test_logits_of_any_size_have_a_temperature() -> None:
+    z, y = logits_and_labels(300, 4, 3)
+    want = temperature_scaling(z, y)
+    for factor in (1e-12, 1e-3, 1e6, 1e12):
+        found = temperature_scaling(factor * z, y)
+        assert found.temperature == pytest.approx(factor * want.temperature, rel=1e-8)  # type: ignore[operator]  # a number
+        assert found.loss_after == pytest.approx(want.loss_after, rel=1e-9)
 
 
 def test_rows_of_probabilities_are_no_labels() -> None:

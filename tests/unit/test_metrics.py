@@ -11,6 +11,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.optimize
 import scipy.stats
@@ -33,7 +34,7 @@ from softreg.metrics import (
     reliability,
     smooth_calibration_error,
 )
-from softreg.metrics.intervals import bootstrap
+from softreg.metrics.intervals import bootstrap, bounded_mean
 from softreg.metrics.reliability import bins_of
 from softreg.metrics.sums import Problem, Sums, figures
 
@@ -311,6 +312,65 @@ def test_intervals_of_calibration_errors_hold_0_of_a_calibrated_model() -> None:
     assert all(sharp[name].low > 0 for name in names)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("K", "n"), [(2, 50), (3, 100)])
+def test_of_few_rows_too_a_calibrated_model_is_called_so(K: int, n: int) -> None:
+    """At 95 % at most 8.3 % of 300, which chance makes less than one time in 100 of 5 %."""
+    above = dict.fromkeys(("calibration_error", "classwise_calibration_error", "ks_calibration_error"), 0)
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        probs = softmax(1.5 * rng.normal(size=(n, K)))
+        y = (probs.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
+        found = measure(probs, y, resamples=200, seed=seed)
+        for name in above:
+            above[name] += int(found[name].low > 0)
+            assert found[name].high <= 1
+    assert max(above.values()) <= 25, above
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 20), (3, 100), (9, 10)])
+def test_the_interval_of_a_mean_of_zeros_and_ones_is_clopper_and_pearsons(k: int, n: int) -> None:
+    x = np.repeat([1.0, 0.0], [k, n - k])
+    assert bounded_mean(x, 0, 1) == pytest.approx([float(end) for end in clopper_pearson(k, n)], abs=0.006)
+    assert bounded_mean(10 * x - 3, -3, 7) == pytest.approx([10 * end - 3 for end in bounded_mean(x, 0, 1)], abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [20, 100, 400])
+def test_an_interval_of_costs_holds_their_mean_also_where_the_dear_one_is_rare(n: int) -> None:
+    """Of costs 0, 1, 5 and 100, the last paid by 2 of 1,000: resamples of 100 rows hold the mean 3 times of 10."""
+    costs, shares = np.array([0.0, 1.0, 5.0, 100.0]), [0.9, 0.08, 0.018, 0.002]
+    mean, held = float(costs @ shares), 0
+    for seed in range(200):
+        low, high = bounded_mean(np.random.default_rng(seed).choice(costs, n, p=shares), 0, 100, seed=seed)
+        held += int(low <= mean <= high)
+    assert held >= 185
+    assert bounded_mean(np.zeros(n), 0, 100)[1] == pytest.approx(100 * (1 - 0.025 ** (1 / n)), rel=0.1)
+
+
+def test_a_cost_that_no_row_had_to_pay_is_in_the_interval_and_resamples_that_agree_are_none() -> None:
+    probs, y = [[0.9, 0.1]] * 30, [0] * 30
+    found = measure(probs, y, costs=[[0, 1], [5, 0]])
+    cost, f1 = found["expected_cost"], found["macro_f1"]
+    assert (cost.value, cost.low, cost.interval) == (0, 0, "bounded")
+    assert 0.4 < cost.high < 0.8
+    assert (f1.value, f1.interval) == (1, "none")
+    assert math.isnan(f1.low)
+    weighted = measure(probs, y, costs=[[0, 1], [5, 0]], sample_weight=np.ones(30))["expected_cost"]
+    assert weighted.interval == "none", "with weights it is by the bootstrap, and the resamples agree"
+
+
+def test_costs_with_names_are_for_the_classes_by_their_names() -> None:
+    table = {"ill": {"a": 0, "b": 100}, "well": {"a": 5, "b": 0}}
+    matrix = CostMatrix.from_table(table, ["ill", "well"])
+    call: dict[str, Any] = {"costs": matrix, "resamples": 0}
+    assert measure([[0.4, 0.6]], [1], classes=["ill", "well"], **call).value("expected_cost") == 5
+    with pytest.raises(DataError, match=r"costs are for the classes \['ill', 'well'\]"):
+        measure([[0.4, 0.6]], [1], classes=["well", "ill"], **call)
+    for lost in (table, "costs.csv", pd.DataFrame(table)):
+        with pytest.raises(DataError, match="from_table"):
+            measure([[0.4, 0.6]], [1], costs=lost)  # type: ignore[arg-type]  # which is what is refused
+
+
 def test_shares_of_rows_have_exact_intervals_and_others_resampled_ones() -> None:
     found = measure(P, Y, resamples=100)
     kinds = {figure.name: figure.interval for figure in found}
@@ -421,6 +481,9 @@ BAD: list[tuple[Any, type[Exception], str]] = [
     (lambda: measure(P, Y, resamples=-1), SettingError, "from 0"),
     (lambda: measure(P, Y, resamples=100, method="normal"), SettingError, "'bca' or 'percentile'"),
     (lambda: measure(P, Y, top_k=0), SettingError, "from 1"),
+    (lambda: measure(P, Y, top_k=7), SettingError, "at most 6"),
+    (lambda: measure(P, Y, resamples=99), SettingError, "at least 100"),
+    (lambda: measure(P, Y, classes=list("abcdea")), LabelError, "expected different ones"),
     (lambda: measure(P, Y, bins=0), SettingError, "from 1"),
     (lambda: calibration_error(P, Y, binning="log"), SettingError, "'width' or 'mass'"),
     (lambda: reliability(P, Y, label=9), LabelError, "outside"),

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,12 +124,35 @@ TABLES: list[tuple[Any, type[Exception], str]] = [
     ("y\nill\nwell\n", DataError, "names of actions"),
     ("", DataError, "names of actions"),
     (b"y,a\nill,\xff\n", DataError, "not a CSV file"),
+    ("ill,1,2\nwell,1,2\n", DataError, "first line is of class 'ill'; expected one of actions' names before it"),
+    ("y,ill,well\na,1,2\nb,1,2\n", LabelError, "has the classes for columns"),
+    (7, DataError, "costs are a int; expected a file"),
+    (pd.DataFrame({"a": [1, 2]}), DataError, "no column of classes and one of each action"),
+    (pd.DataFrame({"a": [1, 2]}, index=["ill", "wel"]), LabelError, "'wel' may be meant for 'well'"),
+    (pd.DataFrame({"a": [1, np.nan]}, index=["ill", "well"]), DataError, "is nan; expected a finite number"),
 ]
+
+
+@pytest.mark.parametrize("make", ["index", "column", "polars"])
+def test_costs_of_a_dataframe_go_by_its_names(make: str) -> None:
+    indexed = pd.DataFrame(TREAT).T.loc[["well", "ill"]]
+    frame = {
+        "index": lambda: indexed,
+        "column": lambda: indexed.reset_index(names="class"),
+        "polars": lambda: pl.from_pandas(indexed.reset_index(names="class")),
+    }[make]()
+    costs = CostMatrix.from_table(frame, ["ill", "well"])
+    assert (costs.costs.tolist(), costs.actions) == ([[1, 50], [5, 0]], ("treat", "wait"))
+    probs = [[0.3, 0.7], [0.01, 0.99]]
+    assert decide(probs, ["ill", "well"], costs=frame).names.tolist() == ["treat", "wait"]
+    for lost in (frame, TREAT):
+        with pytest.raises(DataError, match="from_table"):
+            least_cost(probs, lost)  # type: ignore[arg-type]  # which is what is refused
 
 
 @pytest.mark.parametrize(("table", "error", "message"), TABLES)
 def test_a_table_that_does_not_fit_says_where(tmp_path: Path, table: Any, error: type[Exception], message: str) -> None:
-    if not isinstance(table, dict):
+    if isinstance(table, (str, bytes)):
         (tmp_path / "costs.csv").write_bytes(table if isinstance(table, bytes) else table.encode())
         table = tmp_path / "costs.csv"
     with pytest.raises(error, match=message):
@@ -199,6 +224,12 @@ BAD: list[tuple[Any, type[Exception], str]] = [
     (lambda: decide(P, np.arange(4), reject=0.1, accept=0.5), SettingError, "None with reject"),
     (lambda: decide(P, np.arange(3)), ShapeError, "one for each column"),
     (lambda: decide(P, np.arange(4), sets=0.9), DataError, "calibrate"),
+    (lambda: decide(P, np.arange(4), reject=-1), SettingError, "from 0 to 1, in units of the cost of a mistake"),
+    (lambda: decide(P, np.arange(4), reject="0.3"), SettingError, "from 0 to 1"),  # type: ignore[arg-type]
+    (lambda: decide(P, np.arange(4), reject=math.inf, costs=np.eye(4)), SettingError, "a finite number"),
+    (lambda: decide(P, np.arange(4), accept="x"), SettingError, "a share"),  # type: ignore[arg-type]
+    (lambda: decide(P, np.arange(4)).judged(Y[:3]), ShapeError, "a label for each row"),
+    (lambda: decide(P[:0], np.arange(4)).judged([]), DataError, "no rows"),
     (lambda: decide(P, np.arange(4), costs=CostMatrix.of_mistakes(list("abcd"))), DataError, "for the classes"),
 ]
 
@@ -266,6 +297,50 @@ def test_rejecting_is_one_more_action_at_its_price() -> None:
     assert found.cost[~found.accepted] == pytest.approx(3.0)
     assert (found.cost[found.accepted] <= 3.0).all()
     assert 0 < found.accepted.mean() < 1
+
+
+def test_classes_that_are_numbers_stay_numbers_beside_a_rejection() -> None:
+    plain, found = decide(P, np.array([3, 1, 2, 7])), decide(P, np.array([3, 1, 2, 7]), reject=0.3)
+    assert found.names[found.accepted].tolist() == plain.names[found.accepted].tolist()
+    assert (found.names == plain.names).tolist() == found.accepted.tolist()
+    assert set(found.names[~found.accepted]) == {"reject"}
+
+
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"reject": 0.3},
+    {"accept": 0.7},
+    {"costs": 10 * (1 - np.eye(4)), "reject": 3.0},
+    {"costs": 10 * (1 - np.eye(4)), "accept": 0.7},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_what_decisions_come_to_is_what_was_paid(settings: dict[str, Any], weighted: bool) -> None:
+    w = np.random.default_rng(0).integers(0, 3, len(Y)).astype(float) if weighted else None
+    found = decide(P, np.arange(4), **settings)
+    judged = found.judged(Y, sample_weight=w)
+    unit = 10.0 if "costs" in settings else 1.0
+    paid = np.where(found.accepted, unit * (found.action != Y), settings.get("reject", np.nan))
+    known = ~np.isnan(paid)
+    weight = np.ones(len(Y)) if w is None else w
+    assert judged.cost == pytest.approx(np.average(paid[known], weights=weight[known]))
+    assert judged.accepted == pytest.approx(np.average(found.accepted, weights=weight))
+    assert judged.of_accepted == ("accept" in settings)
+    assert judged.counts.sum() == len(Y)
+    assert judged.counts[2, 1] == np.count_nonzero((Y == 2) & (found.action == 1))
+    if weighted:
+        assert math.isnan(judged.low)
+    else:
+        assert judged.low < judged.cost < judged.high
+        assert judged.accepted_low <= judged.accepted <= judged.accepted_high
+
+
+def test_rows_that_are_all_rejected_cost_nothing_that_is_known() -> None:
+    judged = decide(P, np.arange(4), accept=Rejection(1.0)).judged(Y)
+    assert (judged.accepted, math.isnan(judged.cost)) == (0, True)
+    assert judged.as_dict()["cost"] is None
 
 
 def test_a_class_called_reject_stays_one() -> None:

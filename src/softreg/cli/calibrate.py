@@ -63,6 +63,7 @@ NONE = "none"
     type=click.Path(dir_okay=False, path_type=Path),
     help="Model file.  [default: MODEL-calibrated.safetensors]",
 )
+@click.option("--allow-absent", is_flag=True, help="Take rows that have none of some of the model's classes.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_context
 def calibrate(
@@ -76,6 +77,7 @@ def calibrate(
     share: float,
     seed: int,
     out: Path | None,
+    allow_absent: bool,
     as_json: bool,
     **_: Any,  # the options of source_options, which are read from the context
 ) -> None:
@@ -115,7 +117,11 @@ def calibrate(
     fitted = Model.load(model)
     rows = load_labelled(ctx, data, fitted)
     conformal = None if sets is None else decision.SplitConformal(sets, class_conditional=class_conditional, seed=seed)
-    better = decision.calibrate(fitted, rows, method=how, sets=conformal, share=share, seed=seed)
+    better = decision.calibrate(
+        fitted, rows, method=how, sets=conformal, share=share, seed=seed, allow_absent=allow_absent
+    )
+    if fitted.conformal is not None and sets is None:
+        click.echo("its scores for sets were of the old probabilities, and are gone: --sets takes new ones", err=True)
     told: dict[str, Any] = {"method": method, "temperature": None, "rows": rows.n_rows, "judged": None, "sets": None}
     everything = np.arange(rows.n_rows)
     aside = everything if how is None or sets is None else divided(rows.n_rows, share, seed)[1]

@@ -86,8 +86,8 @@ def shares(option: str, text: str, classes: NDArray[Any]) -> NDArray[np.float64]
     """
     import numpy as np
 
-    from softreg.decision.costs import match_names
     from softreg.decision.prior import frequencies
+    from softreg.decision.tables import match_names
 
     known = [str(label) for label in classes.tolist()]
     if text == EQUAL:
@@ -115,7 +115,7 @@ def _of_text(where: str, text: str) -> list[tuple[str, str]]:
 
 
 def _of_file(path: Path, where: str) -> list[tuple[str, str]]:
-    from softreg.decision.costs import read_cells
+    from softreg.decision.tables import read_cells
 
     lines = read_cells(path, where)
     if not lines or any(len(line) != 2 for line in lines):

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from softreg.decision.prior import frequencies
 from softreg.decision.scaling import ScalingObjective
 from softreg.errors import DataError, FitError, ShapeError
-from softreg.functional import softmax
+from softreg.functional import cross_entropy, softmax
 from softreg.metrics.checks import labels, positive, row_weights
 from softreg.solvers import Newton, Status, minimise
 from softreg.solvers.checks import real, whole
@@ -153,8 +153,11 @@ def temperature_scaling(logits: ArrayLike, y: ArrayLike, *, sample_weight: Array
             f"the model is right on all {len(z)} rows, for which a temperature of 0 would be best: a temperature needs "
             "rows that it is wrong on, of which more rows may have some"
         )
-    objective = ScalingObjective(z, codes, w, per_class=False)
-    return _fitted(objective, objective.identity)
+    size = math.sqrt(float(w @ z.var(axis=1)) / float(w.sum()))  # of the logits: some are in the millions
+    scaling = _fitted(ScalingObjective(z / size, codes, w, per_class=False), np.ones(1))
+    assert isinstance(scaling.scale, float)  # noqa: S101 - one for all classes
+    before = float(w @ cross_entropy(z, codes, reduction="none")) / float(w.sum())
+    return replace(scaling, scale=scaling.scale / size, loss_before=before)
 
 
 def vector_scaling(
@@ -224,4 +227,4 @@ def _fitted(objective: ScalingObjective, theta: Array) -> Scaling:
     s, c = objective.split(solution.theta)
     before, after = (objective.evaluate(at).loss for at in (objective.identity, solution.theta))
     scale, bias = (s, c) if objective.per_class else (float(s[0]), 0.0)
-    return Scaling(scale, bias, len(objective.z), before, after)
+    return Scaling(scale, bias, int(np.count_nonzero(objective.w)), before, after)

@@ -9,26 +9,21 @@ Actions need not be the classes: "operate", "wait", "ask a colleague". Costs 1 �
 
 from __future__ import annotations
 
-import csv
-import difflib
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from softreg.errors import DataError, LabelError, ShapeError
+from softreg.decision.tables import is_named_table, named_numbers, no_twice
+from softreg.errors import DataError, ShapeError
 from softreg.metrics.checks import probabilities
 
-__all__ = ["CostMatrix", "cost_array", "least_cost", "match_names", "read_cells"]
+__all__ = ["CostMatrix", "cost_array", "least_cost"]
 
 Array = NDArray[np.float64]
 REJECT = "reject"
-DELIMITERS = ",;\t"
-SHOWN = 8  # names in a message
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +57,7 @@ class CostMatrix:
         object.__setattr__(self, "actions", tuple(map(str, self.actions)))
         if len(self.actions) != self.costs.shape[1]:
             raise ShapeError("actions", (len(self.actions),), f"({self.costs.shape[1]},): a name for each column")
-        _no_twice("actions", self.actions)
+        no_twice("actions", self.actions)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.costs, dtype=dtype, copy=copy)
@@ -73,10 +68,11 @@ class CostMatrix:
 
         Parameters
         ----------
-        table : path of a CSV file, or mapping of mappings
+        table : path of a CSV file, mapping of mappings, or DataFrame
             The file's first line has the names of the actions, after a cell that is not read; each line after it a true
             class and the costs of the actions. Cells are parted by commas, semicolons or tabs. A mapping has
-            {class: {action: cost}}.
+            {class: {action: cost}}. A DataFrame has the actions for columns, and the classes in its index, where that
+            has names, or else in its first column.
         classes : (K,) array
             The model's, each of which must be there once: its name is its text.
 
@@ -89,17 +85,8 @@ class CostMatrix:
         OSError
             Where the file cannot be read.
         """
-        if isinstance(table, Mapping):
-            rows, actions = _of_mapping(table)
-            where = "the table of costs"
-        else:
-            where = os.fspath(table)
-            rows, actions = _of_file(Path(where))
         known = np.asarray(classes)
-        names = [str(name) for name in known.tolist()]
-        match_names(where, [name for name, _ in rows], names)
-        by_name = dict(rows)
-        costs = np.array([[_number(where, name, a, by_name[name].get(a)) for a in actions] for name in names])
+        costs, actions = named_numbers(table, [str(name) for name in known.tolist()])
         return cls(costs, known, tuple(actions))
 
     @classmethod
@@ -128,7 +115,7 @@ class CostMatrix:
         return CostMatrix(costs, self.classes, (*self.actions, name))
 
 
-def cost_array(costs: ArrayLike, K: int) -> Array:
+def cost_array(costs: Any, K: int) -> Array:
     """Return costs as (K, A) float64.
 
     Raises
@@ -136,6 +123,8 @@ def cost_array(costs: ArrayLike, K: int) -> Array:
     ShapeError, DataError
         Where they have another shape, or are nan or infinite.
     """
+    if isinstance(costs, Mapping) or is_named_table(costs):
+        raise DataError("costs have names, which would be lost: CostMatrix.from_table(costs, classes) reads them")
     array = np.asarray(costs)
     if array.dtype.kind not in "biuf":
         raise DataError(f"costs have dtype {array.dtype}; expected numbers: CostMatrix.from_table reads named tables")
@@ -195,95 +184,3 @@ def least_cost(
     expected = P @ cost_array(costs, P.shape[1])
     actions = expected.argmin(axis=1)
     return (actions, expected) if return_costs else actions
-
-
-def _of_mapping(table: Mapping[Any, Any]) -> tuple[list[tuple[str, Mapping[str, Any]]], list[str]]:
-    actions: list[str] = []
-    rows: list[tuple[str, Mapping[str, Any]]] = []
-    for label, costs in table.items():
-        if not isinstance(costs, Mapping):
-            raise DataError(f"the table of costs has {costs!r} for class {label!r}; expected {{action: cost, …}}")
-        row = {str(action): cost for action, cost in costs.items()}
-        actions += [action for action in row if action not in actions]
-        rows.append((str(label), row))
-    if not actions:
-        raise DataError("the table of costs has no actions; expected {class: {action: cost, …}, …}")
-    return rows, actions
-
-
-def read_cells(path: Path, where: str) -> list[list[str]]:
-    """Return the cells of a small CSV file, of the lines that hold something; `where` is for messages.
-
-    Raises
-    ------
-    DataError
-        Where it is none.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            file.seek(0)
-            delimiter = max(DELIMITERS, key=first.count)
-            lines = [[cell.strip() for cell in line] for line in csv.reader(file, delimiter=delimiter)]
-    except (UnicodeDecodeError, csv.Error) as problem:
-        raise DataError(f"{where}: it is not a CSV file ({problem})") from None
-    return [line for line in lines if any(line)]
-
-
-def _of_file(path: Path) -> tuple[list[tuple[str, Mapping[str, Any]]], list[str]]:
-    lines = read_cells(path, str(path))
-    if len(lines) < 2 or len(lines[0]) < 2:
-        raise DataError(f"{path}: expected a line with the names of actions, and one with costs for each class")
-    actions = lines[0][1:]
-    _no_twice(f"{path}: actions", actions)
-    if not all(actions):
-        raise DataError(f"{path}: action {actions.index('') + 1} has no name in the first line")
-    for line in lines[1:]:
-        if len(line) != len(actions) + 1:
-            raise DataError(
-                f"{path}: the line of class {line[0]!r} has {len(line) - 1} costs; expected {len(actions)}, one for "
-                "each action"
-            )
-    rows: list[tuple[str, Mapping[str, Any]]] = [
-        (line[0], dict(zip(actions, line[1:], strict=True))) for line in lines[1:]
-    ]
-    return rows, actions
-
-
-def _number(where: str, label: str, action: str, cost: Any) -> float:
-    if cost is None or cost == "":
-        raise DataError(f"{where}: there is no cost of action {action!r} where the class is {label!r}")
-    try:
-        number = float(cost)
-    except (TypeError, ValueError):
-        number = np.nan
-    if not np.isfinite(number):
-        raise DataError(
-            f"{where}: the cost of action {action!r} where the class is {label!r} is {cost!r}; expected a finite number"
-        )
-    return number
-
-
-def match_names(where: str, given: Sequence[str], wanted: Sequence[str]) -> None:
-    """Raise LabelError where the names are not those of the model's classes, each once: it says what may be meant."""
-    _no_twice(f"{where}: classes", given)
-    unknown = [name for name in given if name not in wanted]
-    missing = [name for name in wanted if name not in given]
-    if not (unknown or missing):
-        return
-    near = [(name, difflib.get_close_matches(name, missing, 1, 0.5)) for name in unknown]
-    hints = [f"{name!r} may be meant for {match[0]!r}" for name, match in near if match]
-    parts = [f"has no class {_names(missing)}"] if missing else []
-    parts += [f"has {_names(unknown)}, which the model has not"] if unknown else []
-    raise LabelError("; ".join([f"{where} {' and '.join(parts)}", *hints, f"the model's classes are {_names(wanted)}"]))
-
-
-def _no_twice(what: str, names: Iterable[str]) -> None:
-    names = list(names)
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-    if twice:
-        raise LabelError(f"{what} are listed twice: {_names(twice)}")
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:SHOWN])) + (", …" if len(names) > SHOWN else "")

@@ -15,6 +15,7 @@ from softreg.decision.conformal import SplitConformal
 from softreg.decision.costs import REJECT, CostMatrix, cost_array, least_cost
 from softreg.decision.outcome import Outcome, outcome
 from softreg.decision.rejection import Rejection, accepted_share
+from softreg.decision.tables import is_named_table
 from softreg.errors import DataError, SettingError, ShapeError
 from softreg.metrics.checks import probabilities
 
@@ -107,7 +108,7 @@ def decide(
         Rows that sum to 1.
     classes : (K,) array
         What the columns are.
-    costs : CostMatrix, (K, A) array, path of a CSV file, or mapping, optional
+    costs : CostMatrix, (K, A) array, path of a CSV file, mapping, or DataFrame, optional
         Of each action where each class is true; see `CostMatrix.from_table`. The columns of an array without names are
         the classes where there are as many, else numbers. By default every mistake costs 1.
     reject : float, optional
@@ -170,7 +171,7 @@ def named_costs(costs: Any, classes: NDArray[Any]) -> tuple[CostMatrix, NDArray[
     ShapeError, DataError, LabelError
         As `CostMatrix.from_table` does, or where a CostMatrix is for other classes.
     """
-    if isinstance(costs, (str, os.PathLike, Mapping)):
+    if isinstance(costs, (str, os.PathLike, Mapping)) or is_named_table(costs):
         costs = CostMatrix.from_table(costs, classes)
     if isinstance(costs, CostMatrix):
         if not np.array_equal(costs.classes, classes):

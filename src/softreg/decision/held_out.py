@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from softreg.decision.calibration import METHODS
 from softreg.decision.conformal import SplitConformal
-from softreg.errors import DataError, SettingError
+from softreg.errors import DataError, LabelError, SettingError
 from softreg.metrics.checks import share as in_unit
 from softreg.metrics.checks import whole
 from softreg.metrics.labelled import codes_of
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from softreg.data import Dataset
 
 __all__ = ["calibrate", "divided"]
+
+SHOWN = 8  # classes in a message
 
 M = TypeVar("M", bound=Any)  # softreg.model stands above this layer
 
@@ -31,6 +33,7 @@ def calibrate(
     sets: SplitConformal | None = None,
     share: float = 0.5,
     seed: int = 0,
+    allow_absent: bool = False,
 ) -> M:
     """Calibrate a model on held-out rows.
 
@@ -48,6 +51,9 @@ def calibrate(
         Of the rows, that the probabilities are calibrated on where the others are for the sets.
     seed : int
         Of that division.
+    allow_absent : bool
+        Whether the rows may have none of some classes, as few rows of many classes do: nothing tells then how right
+        the probabilities of those are. (Not asked of classes that the model had no rows of.)
 
     Returns
     -------
@@ -60,7 +66,7 @@ def calibrate(
     DataError
         Without rows, where they have no labels but probabilities, or as the methods raise.
     LabelError
-        Where rows have classes that the model has not.
+        Where rows have classes that the model has not, or have none of one that it has.
 
     Examples
     --------
@@ -83,6 +89,8 @@ def calibrate(
         raise DataError("there are no held-out rows: calibration needs some")
     whole("seed", seed, 0)
     in_unit("share", share)
+    if not allow_absent:
+        _every_class(model, data, codes)
     everything = np.arange(len(codes))
     parts = divided(len(codes), share, seed) if method is not None and sets is not None else (everything, everything)
     if method is not None:
@@ -98,6 +106,20 @@ def calibrate(
         weights = None if data.weights is None else data.weights[parts[1]]
         model = replace(model, conformal=sets.fit(probs, codes[parts[1]], model.classes, weights))
     return model
+
+
+def _every_class(model: Any, data: Dataset, codes: NDArray[np.intp]) -> None:
+    weighty = codes if data.weights is None else codes[data.weights > 0]
+    absent = np.bincount(weighty, minlength=model.n_classes) == 0
+    if model.class_prior is not None:
+        absent &= model.class_prior > 0
+    if absent.any():
+        names = model.classes[absent].tolist()
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        raise LabelError(
+            f"there are no held-out rows of {', '.join(map(repr, names[:SHOWN]))}{more}, and nothing tells how right "
+            "their probabilities are: take rows of all classes, or allow_absent (--allow-absent) if rows are like that"
+        )
 
 
 def divided(n: int, share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

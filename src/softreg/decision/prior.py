@@ -46,7 +46,10 @@ def frequencies(values: ArrayLike, name: str) -> Array:
     >>> frequencies([0.25, 0.75], "new")
     array([0.25, 0.75])
     """
-    f = np.asarray(values, float)
+    try:
+        f = np.asarray(values, float)
+    except (TypeError, ValueError):
+        raise DataError(f"{name} is {values!r:.80}; expected frequencies in the order of the classes") from None
     if f.ndim != 1 or len(f) < 2:
         raise ShapeError(name, f.shape, "a frequency for each of at least two classes")
     if not (np.isfinite(f).all() and (f >= 0).all()):

@@ -13,6 +13,7 @@ all of them, and their mean weight: they are in no order.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -174,8 +175,9 @@ def accepted_share(confidence: Array, accept: float) -> NDArray[np.bool_]:
     return confidence >= _quantile(confidence, accept) if len(confidence) else np.ones(0, bool)
 
 
-def _check_share(accept: float) -> None:
-    if not 0 < accept <= 1:  # nan too
+def _check_share(accept: Any) -> None:
+    known = isinstance(accept, (int, float, np.integer, np.floating)) and not isinstance(accept, bool)
+    if not (known and 0 < accept <= 1):  # nan too
         raise SettingError("accept", accept, "a share of rows in (0, 1]")
 
 

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from softreg.errors import DataError, LabelError, SettingError, ShapeError
 from softreg.metrics import peer
+from softreg.metrics.chance import by_chance
 from softreg.metrics.checks import labels, probabilities, row_weights, share, whole
 from softreg.metrics.intervals import bootstrap, bounded_mean, clopper_pearson
 from softreg.metrics.labelled import codes_of
@@ -118,6 +119,9 @@ def measure(
         values["classwise_calibration_error"] = classwise_calibration_error(P, codes, bins=bins, sample_weight=weights)
     classwise = peer.by_class(problem, w)
     ends = _resampled(sums, weights, K, values, classwise, resamples, level, method, seed)
+    for name, chance in by_chance(problem, sums, weights, resamples, level, seed).items():
+        if name in ends and values[name] <= chance:
+            ends[name] = 0.0, *ends[name][1:]
     if w is None:
         for name in ("accuracy", *(f"top_{k}_accuracy" for k in problem.top_k)):
             low, high = clopper_pearson(round(values[name] * n), n, level)
