@@ -263,7 +263,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a sample and a folder": (lambda m: ["train", "fashion-mnist", "--sample", "--data-dir", "."], "exclude"),
     "a picture in place of the model": (
         lambda m: ["train", "fashion-mnist", "--sample", "--out", "x.png", "--picture", "x.png"],
-        "replace the model",
+        "one would replace the other",
     ),
     "a device for a model": (
         lambda m: ["train", "fashion-mnist", "--sample", "--no-picture", "--out", "/dev/null"],

@@ -135,6 +135,22 @@ def test_too_few_rows_for_a_promise_is_said() -> None:
     assert "too few" not in good("predict", "c", "new.csv", "--sets", 0.9).stderr
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("calibrate", "m.safetensors", "held.csv", *TARGET, "-o", "held.csv"),
+        ("train", "fit.csv", *TARGET, "--out", "./fit.csv"),
+        ("train", "fit.csv", *TARGET, "--test", "new.csv", "--out", "new.csv"),
+        ("tune", "fit.csv", *TARGET, "--out", "fit.csv"),
+    ],
+)
+def test_what_a_command_reads_is_never_replaced_by_what_it_writes(call: tuple[str, ...]) -> None:
+    before = {path.name: path.read_bytes() for path in Path().iterdir()}
+    result = run(*call)
+    assert (result.exit_code, "is what the command reads: --out would replace it" in result.stderr) == (2, True)
+    assert {path.name: path.read_bytes() for path in Path().iterdir()} == before
+
+
 def test_a_model_may_be_calibrated_in_its_place_and_again() -> None:
     for _ in range(2):
         good("calibrate", "m.safetensors", "held.csv", *TARGET, "-o", "m.safetensors")

@@ -10,7 +10,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from command import run
+from command import good, run
 from softreg import Model
 from softreg.data import fashion_mnist
 from softreg.report import report, schema
@@ -140,6 +140,10 @@ BAD: dict[str, tuple[dict[str, str], list[str], str]] = {
     "costs of other classes": ({"c.csv": CSV + "\nill,1\nwel,2\n"}, [*GOOD, "--costs", "c.csv"], "meant for 'well'"),
     "costs that are none": ({"c.csv": CSV + "\nill,nan\nwell,2\n"}, [*GOOD, "--costs", "c.csv"], "expected a finite"),
     "the model for the page": ({}, [*GOOD, "-o", "m.safetensors"], "would replace it"),
+    "the data for the page": ({}, [*GOOD, "-o", "later.csv"], "later.csv is what the command reads: --out would"),
+    "the costs for the figures": ({"c.csv": COSTS}, [*GOOD, "--costs", "c.csv", "--json", "./c.csv"], "--json would"),
+    "the same rows for both": ({}, [*GOOD, "--calibration", "./later.csv"], "--calibration ./later.csv is DATA"),
+    "both through one pipe": ({}, [*GOOD, "-o", "-", "--json", "-"], "has room for one"),
     "one file twice": ({}, [*GOOD, "-o", "r", "--json", "r"], "both r"),
     "no such folder": ({}, [*GOOD, "-o", "nowhere/r.html"], "no folder nowhere"),
     "standard input twice": ({}, ["report", "m.safetensors", "-", "--calibration", "-"], "read once"),
@@ -153,12 +157,27 @@ def test_what_is_to_be_put_right_is_said_with_exit_code_2_and_nothing_is_written
     made, args, said = BAD[case]
     for name, text in made.items():
         Path(name).write_text(text)
-    before = sorted(path.name for path in Path().iterdir())
+    before = {path.name: path.read_bytes() for path in Path().iterdir()}
     done = run(*args)
     assert done.exit_code == 2, done.output
     assert said in done.stderr
     assert "Traceback" not in done.stderr
-    assert sorted(path.name for path in Path().iterdir()) == before
+    assert {path.name: path.read_bytes() for path in Path().iterdir()} == before
+
+
+@pytest.mark.parametrize(("option", "start"), [("-o", "<!doctype html>"), ("--json", "{")])
+def test_the_page_or_its_figures_come_on_standard_output(option: str, start: str) -> None:
+    done = good(*GOOD, option, "-")
+    assert done.stdout.lower().startswith(start)
+    assert not Path("-").exists()
+    if option == "--json":
+        json.loads(done.stdout)
+
+
+def test_a_report_of_a_fit_names_the_rows_of_another_file() -> None:
+    good("train", "first.csv", "--target", "kind", "--test", "later.csv", "--out", "t.safetensors", "--report")
+    assert "the test rows of later.csv" in Path("t.html").read_text()
+    assert "the test rows of first.csv" not in Path("t.html").read_text()
 
 
 def test_a_disk_that_says_no_is_exit_code_1() -> None:
@@ -170,5 +189,5 @@ def test_a_disk_that_says_no_is_exit_code_1() -> None:
 def test_train_says_before_the_work_that_a_report_cannot_be_written() -> None:
     done = run("train", "first.csv", "--target", "kind", "--out", "t.html", "--report")
     assert done.exit_code == 2
-    assert "would replace it" in done.stderr
+    assert "--out and the report are both t.html" in done.stderr
     assert not Path("t.html").exists()

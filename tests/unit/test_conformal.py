@@ -176,6 +176,8 @@ def test_rows_are_given_the_same_sets_one_by_one_in_parts_and_in_any_order(score
     sets = conformal.predict(NEW[0])
     assert np.array_equal(np.concatenate([conformal.predict(row[None]) for row in NEW[0]]), sets)
     assert np.array_equal(np.concatenate([conformal.predict(NEW[0][:7]), conformal.predict(NEW[0][7:])]), sets)
+    nearly = NEW[0] * (1 + 1e-13 * np.random.default_rng(1).normal(size=NEW[0].shape))  # as another machine rounds
+    assert np.array_equal(conformal.predict(nearly), sets)
     order = np.random.default_rng(0).permutation(len(sets))
     assert np.array_equal(conformal.predict(NEW[0][order]), sets[order])
     again = SplitConformal(score, 0.9, seed=4).fit(HELD_OUT[0][::-1], HELD_OUT[1][::-1])

@@ -104,7 +104,7 @@ def calibrate(
     from softreg.model import Model
 
     out = Path(f"{model.stem}-calibrated.safetensors") if out is None else out
-    check_targets(out, None)  # before the work, not after it
+    check_targets(ctx, {"--out": out}, replaced="model")  # before the work, not after it
     how = None if method == NONE else method
     if sets is None:
         for option in ("class_conditional", "share"):

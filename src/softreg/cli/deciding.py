@@ -64,7 +64,8 @@ def decision_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=float,
             callback=_share_or_all,
             metavar="SHARE",
-            help="Share of these rows to decide on, as 0.95: those of the least expected cost. Others are rejected.",
+            help="Share of these rows to decide on, as 0.95: those of the least expected cost, and all that are equal "
+            "to the last of them. Others are rejected.",
         ),
         click.option(
             "--reject-cost",
@@ -160,10 +161,11 @@ def check_sets(ctx: click.Context, model: Model, path: Path) -> None:
         )
     if model.conformal is None:
         name = argument(path)
+        target = "" if model.feature_names is None else " --target COLUMN"
         out = argument(path.with_name(f"{path.stem}-calibrated{path.suffix}"))
         raise click.UsageError(
             f"--sets: {path} has no scores of held-out rows. With rows that it was not fitted on, this makes a model "
-            f"that has:\n  {program(ctx)} calibrate {name} HELD_OUT --sets lac -o {out}"
+            f"that has:\n  {program(ctx)} calibrate {name} HELD_OUT{target} --sets lac -o {out}"
         )
 
 
@@ -198,8 +200,10 @@ class Tally:
         """Return it in sentences."""
         lines = []
         if self.rule.acts and self.rows:
-            shown = [f"{count:,} {name}" for name, count in list(self.actions.items())[:SHOWN]]
-            more = f", and {len(self.actions) - SHOWN} more actions" if len(self.actions) > SHOWN else ""
+            counts = [f"{count:,} {name}" for name, count in self.actions.items()]
+            last = counts[-1:] if self.accepted < self.rows else []  # the rejected
+            shown = counts[:SHOWN] + (last if len(counts) > SHOWN else [])
+            more = f", and {len(counts) - len(shown)} more actions" if len(counts) > len(shown) else ""
             cost = ""
             if self.rule.costs is not None:
                 of, n = ("accepted row", self.accepted) if self.rule.accept is not None else ("row", self.rows)

@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -14,7 +15,9 @@ from softreg.data.source import STDIN, parted
 
 __all__ = ["argument", "check_targets", "program", "say_next", "stem"]
 
+PICTURE = "--picture"
 PICTURES = (".png", ".svg", ".pdf", ".jpg", ".webp")
+WRITTEN = ("out", "picture", "as_json")  # parameters
 
 
 def stem(data: str) -> str:
@@ -36,21 +39,45 @@ def say_next(ctx: click.Context, model: Path, data: str, *options: str) -> None:
     click.echo(f"next:  {' '.join([program(ctx), 'predict', argument(model), again, *options])}", err=True)
 
 
-def check_targets(out: Path, picture: Path | None) -> None:
-    """Raise click.UsageError where a file cannot be written."""
-    for path in filter(None, (out, picture)):
+def check_targets(
+    ctx: click.Context, targets: Mapping[str, Path | None], *, streams: bool = False, replaced: str = ""
+) -> None:
+    """Raise click.UsageError where a file cannot be written, or is one that the command reads, or another target.
+
+    Targets are by what a message calls them; those that are None are not written. `streams` is whether "-" is standard
+    output; `replaced` is the parameter of what the command reads that it may replace.
+    """
+    read = {path.resolve() for path in _read(ctx, replaced)}
+    written: dict[Path, str] = {}
+    for what, path in targets.items():
+        if path is None or (streams and str(path) == STDIN):
+            continue
         if not path.name:
             raise click.UsageError("a file to write needs a name.")
+        if str(path) == STDIN:
+            raise click.UsageError(f"{what} -: it is a file that is written, and not standard output.")
         if not path.parent.is_dir():
             raise click.UsageError(f"{path} cannot be written: there is no folder {path.parent}.")
         if not os.access(path.parent, os.W_OK):
             raise click.UsageError(f"{path} cannot be written: the folder {path.parent.absolute()} is read-only.")
         if path.exists() and not path.is_file():
             raise click.UsageError(f"{path} cannot be written: it is a folder or device.")
-    if picture is not None and picture.suffix.lower() not in PICTURES:
-        raise click.UsageError(f"--picture {picture}: the name must end in {', '.join(PICTURES)}.")
-    if picture is not None and picture.resolve() == out.resolve():
-        raise click.UsageError(f"--out and --picture are both {out}: the picture would replace the model.")
+        if what == PICTURE and path.suffix.lower() not in PICTURES:
+            raise click.UsageError(f"--picture {path}: the name must end in {', '.join(PICTURES)}.")
+        place = path.resolve()
+        if place in read:
+            raise click.UsageError(f"{path} is what the command reads: {what} would replace it.")
+        if place in written:
+            raise click.UsageError(f"{written[place]} and {what} are both {path}: one would replace the other.")
+        written[place] = what
+
+
+def _read(ctx: click.Context, replaced: str) -> Iterator[Path]:
+    """Return the files that are named in the command to be read: of all arguments but those of what it writes."""
+    for name, value in ctx.params.items():
+        for one in value if isinstance(value, tuple) else (value,):
+            if name not in (*WRITTEN, replaced) and isinstance(one, (str, Path)):
+                yield from (Path(part) for part in parted(str(one)) if part and os.path.isfile(part))  # noqa: PTH113 - a text of 300 shares is no name, and Path.is_file raises
 
 
 def argument(path: Path | str) -> str:

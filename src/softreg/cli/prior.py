@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["prior_options", "shares", "shifted"]
 
 EQUAL, ESTIMATE = "equal", "estimate"
-SHOWN = 8  # classes of a line
+SHOWN = 100  # classes of a line
 
 
 def prior_options(command: Callable[..., Any]) -> Callable[..., Any]:

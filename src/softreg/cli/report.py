@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from softreg.model import Model
     from softreg.solvers import Solution
 
-__all__ = ["check_pages", "report", "report_fit"]
+__all__ = ["report", "report_fit"]
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -27,9 +27,12 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("data")
 @source_options(fitted=True)
-@click.option("-o", "--out", type=FILE, help="The page to write.  [default: MODEL.html]")
+@click.option("-o", "--out", type=FILE, help="The page to write; - for standard output.  [default: MODEL.html]")
 @click.option(
-    "--json", "as_json", type=FILE, help="Its figures too, as JSON; docs/report.schema.json says what is where."
+    "--json",
+    "as_json",
+    type=FILE,
+    help="Its figures too, as JSON, - for standard output; docs/report.schema.json says what is where.",
 )
 @click.option(
     "--calibration", metavar="DATA", help="Rows to fit a temperature and prediction sets on.  [default: half of DATA]"
@@ -70,7 +73,14 @@ def report(
     from softreg.model import Model
 
     out = model.with_suffix(".html") if out is None else out
-    check_pages(out, as_json, model)
+    if str(out) == str(as_json) == STDIN:
+        raise click.UsageError("--out and --json are both -: standard output has room for one.")
+    check_targets(ctx, {"--out": out, "--json": as_json}, streams=True)
+    if calibration is not None and _same(calibration, data):
+        raise click.UsageError(
+            f"--calibration {calibration} is DATA: what is fitted on rows says nothing of itself on the same. Without "
+            "--calibration, one half of DATA is what is fitted on, and the other what is judged by."
+        )
     if calibration == STDIN and data == STDIN:
         raise click.UsageError("standard input can be read once: DATA and --calibration are both -.")
     fitted = Model.load(model)
@@ -96,11 +106,12 @@ def _write(model: Model, data: Dataset, out: Path, as_json: Path | None = None, 
 
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     found = made(model, data, when=now, **about)
-    found.save(out)
-    click.echo(f"wrote {argument(out)}", err=True)
-    if as_json is not None:
-        found.save_json(as_json)
-        click.echo(f"wrote {argument(as_json)}", err=True)
+    for path, text, save in ((out, found.to_html, found.save), (as_json, found.to_json, found.save_json)):
+        if str(path) == STDIN:
+            click.echo(text())
+        elif path is not None:
+            save(path)
+            click.echo(f"wrote {argument(path)}", err=True)
 
 
 def report_fit(model: Model, solution: Solution, loaded: Loaded, out: Path, data: str, name: str, seed: int) -> None:
@@ -109,15 +120,13 @@ def report_fit(model: Model, solution: Solution, loaded: Loaded, out: Path, data
     kind = "images" if loaded.of_images else "rows"
     judged = f"the {kind} of {shown(data)} that it was fitted on"
     if loaded.test is not None:
-        judged = f"the {loaded.tested} {kind} of {shown(data)}"
+        where = data if loaded.known or loaded.tested != "test" else loaded.example
+        judged = f"the {loaded.tested} {kind} of {shown(where)}"
     _write(model, part.alone(), out, solution=solution, seed=seed, name=name, data_name=judged)
 
 
-def check_pages(out: Path, as_json: Path | None, model: Path) -> None:
-    """Raise click.UsageError where a file cannot be written, or would be written twice."""
-    for path in filter(None, (out, as_json)):
-        check_targets(path, None)
-        if path.resolve() == model.resolve():
-            raise click.UsageError(f"{path} is the model: the report would replace it.")
-    if as_json is not None and as_json.resolve() == out.resolve():
-        raise click.UsageError(f"--out and --json are both {out}.")
+def _same(one: str, other: str) -> bool:
+    """Whether both are the same rows; standard input is no rows yet."""
+    if one == STDIN or is_known(one):
+        return one == other != STDIN
+    return Path(one).exists() and Path(other).exists() and Path(one).samefile(other)

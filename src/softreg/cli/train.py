@@ -13,7 +13,7 @@ import click
 from softreg.cli.files import check_targets, say_next, stem
 from softreg.cli.part import Part, only
 from softreg.cli.progress import bar
-from softreg.cli.report import check_pages, report_fit
+from softreg.cli.report import report_fit
 from softreg.cli.settings import settings_from, settings_options, solver_name
 from softreg.cli.source import Loaded, is_known, load, source_options
 from softreg.cli.table import Table, accuracy_of, number
@@ -96,17 +96,16 @@ def train(
     known = is_known(data)
     out = Path(f"{stem(data)}.safetensors") if out is None else out
     drawn = None if no_picture else Path(f"{stem(data)}.png") if known and picture is None else picture
-    check_targets(out, drawn)  # before the work, not after it
     page = out.with_suffix(".html") if as_report else None
-    if page is not None:
-        check_pages(page, None, out)
+    targets = {"--out": out, "--picture": drawn, "the report": page}
+    check_targets(ctx, targets)  # before the work, not after it
     settings = settings_from(ctx, images=True) if known else None
 
     loaded = load(ctx, data)
     if settings is None:
         settings = settings_from(ctx, images=loaded.of_images)
         drawn = _to_draw(loaded, drawn, Path(f"{stem(data)}.png"), no_picture)
-        check_targets(out, drawn)
+        check_targets(ctx, targets | {"--picture": drawn})
     converges = settings.converges
     if standardize:
         loaded = _standardized(loaded)

@@ -113,7 +113,7 @@ def tune(
       softreg tune fashion-mnist --sample --Cs 5 --scoring accuracy --picture path.png
     """
     out = Path(f"{stem(data)}.safetensors") if out is None else out
-    check_targets(out, picture)  # before the work, not after it
+    check_targets(ctx, {"--out": out, "--picture": picture})  # before the work, not after it
     loaded = load(ctx, data)
     whole = loaded.train.alone()
     X, y, w = whole.X, _labels(whole), whole.weights

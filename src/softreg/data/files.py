@@ -184,7 +184,7 @@ def _labelled_table(one: Source, columns: Columns, like: Known | None, notes: li
         chosen = features(columns, names, one.name)
     read = table.read_columns(one, list(dict.fromkeys([*chosen, target, *([] if weight is None else [weight])])))
     codes, classes = codes_of_column(read[target], target, one.name, known=like is not None)
-    X = numbers.matrix(read.select(list(chosen)), one.name)
+    X = numbers.matrix(read.select(list(chosen)), one.name, chosen=like is not None and like.feature_names is not None)
     w = None if weight is None else numbers.weights(read[weight], weight, one.name)
     if like is not None:
         return _like(X, classes[codes], like, one.name, {"feature_names": chosen, "weights": w}, target)
@@ -251,7 +251,7 @@ def _table_rows(one: Source, columns: Columns, names: tuple[str, ...] | None, n_
                 f"{one.name} has {len(chosen)} columns for features, {listed(chosen)}; expected {n_features}, as the "
                 "model, which knows no names: --target, --weight and --features say which are others",
             )
-    return numbers.matrix(table.read_columns(one, chosen), one.name)
+    return numbers.matrix(table.read_columns(one, chosen), one.name, chosen=names is not None)
 
 
 def _picked(

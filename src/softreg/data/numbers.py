@@ -22,8 +22,10 @@ NARROW = ("uint8", "int8", "int16", "int32")
 _ENCODERS = "pandas.get_dummies or scikit-learn's OneHotEncoder makes numbers of categories"
 
 
-def matrix(table: Any, where: str) -> NDArray[Any]:
+def matrix(table: Any, where: str, *, chosen: bool = False) -> NDArray[Any]:
     """Return the columns of a pyarrow.Table as an array (n, d), row by row in memory, as minibatches want it.
+
+    `chosen` is whether a model picked them, and there is no other choice.
 
     Raises
     ------
@@ -35,11 +37,9 @@ def matrix(table: Any, where: str) -> NDArray[Any]:
     if wrong:
         some = [f"{name!r} ({value})" for name, value in list(wrong.items())[:SHOWN]]
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        raise ColumnError(
-            tuple(wrong),
-            f"{where} has columns that are not numbers: {', '.join(some)}{more}. {_ENCODERS}; "
-            f"--features '{','.join(f'!{name}' for name in list(wrong)[:SHOWN])}' leaves columns out",
-        )
+        without = f"{_ENCODERS}; --features '{','.join(f'!{name}' for name in list(wrong)[:SHOWN])}' leaves columns out"
+        remedy = "The model was fitted to numbers in them" if chosen else without
+        raise ColumnError(tuple(wrong), f"{where} has columns that are not numbers: {', '.join(some)}{more}. {remedy}")
     gaps: dict[str, NDArray[np.int64]] = {}
     infinite: dict[str, NDArray[np.int64]] = {}
     types, arrays = [], []

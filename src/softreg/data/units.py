@@ -28,8 +28,9 @@ def moments(X: Any, w: NDArray[np.float64] | None) -> tuple[NDArray[np.float64],
     for start in range(0, n, BLOCK_ROWS):
         mean += w[start : start + BLOCK_ROWS] @ _block(X, start)
     mean /= w.sum()
-    for start in range(0, n, BLOCK_ROWS):
-        squares += w[start : start + BLOCK_ROWS] @ np.square(_block(X, start) - mean)
+    with np.errstate(over="ignore"):  # a deviation is infinite then
+        for start in range(0, n, BLOCK_ROWS):
+            squares += w[start : start + BLOCK_ROWS] @ np.square(_block(X, start) - mean)
     deviation = np.sqrt(squares / w.sum())
     return mean, np.where(deviation <= ROUNDING * np.abs(mean), 0.0, deviation)
 

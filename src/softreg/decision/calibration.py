@@ -149,11 +149,13 @@ def temperature_scaling(logits: ArrayLike, y: ArrayLike, *, sample_weight: Array
             "temperature above 0 is best; are these the model's classes, in its order?"
         )
     if not float(w @ (z.max(axis=1) - own)) > 0:
+        which = "the row" if len(z) == 1 else f"all {len(z)} rows"
         raise DataError(
-            f"the model is right on all {len(z)} rows, for which a temperature of 0 would be best: a temperature needs "
-            "rows that it is wrong on, of which more rows may have some"
+            f"the model is right on {which}, for which a temperature of 0 would be best: a temperature needs rows that "
+            "it is wrong on, of which more rows may have some"
         )
-    size = math.sqrt(float(w @ z.var(axis=1)) / float(w.sum()))  # of the logits: some are in the millions
+    largest = float(np.abs(z).max())  # some are in the millions
+    size = largest * math.sqrt(float(w @ (z / largest).var(axis=1)) / float(w.sum()))
     scaling = _fitted(ScalingObjective(z / size, codes, w, per_class=False), np.ones(1))
     assert isinstance(scaling.scale, float)  # noqa: S101 - one for all classes
     before = float(w @ cross_entropy(z, codes, reduction="none")) / float(w.sum())
@@ -213,13 +215,14 @@ def _held_out(logits: ArrayLike, y: ArrayLike, weights: ArrayLike | None) -> tup
 
 
 def _fitted(objective: ScalingObjective, theta: Array) -> Scaling:
-    solution = minimise(
-        objective,
-        Newton(exact_passes=math.inf),
-        theta,
-        max_steps=MAX_STEPS,
-        certify=lambda objective, state, wanted: objective.gap(state.theta, state.point),
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # told by the status
+        solution = minimise(
+            objective,
+            Newton(exact_passes=math.inf),
+            theta,
+            max_steps=MAX_STEPS,
+            certify=lambda objective, state, wanted: objective.gap(state.theta, state.point),
+        )
     if solution.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
     if not solution.gap <= NEAR * abs(solution.value):  # nan too

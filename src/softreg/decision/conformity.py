@@ -9,8 +9,8 @@
 
 What is drawn for a row comes from the seed and from the row's own probabilities, not from its place: rows that are
 predicted one by one are given what they would be given together. (A generator that began anew with each call would
-give each of them the same u, and what the sets promise would hold over seeds alone.) Rows that are alike in one call
-are told apart by their order.
+give each of them the same u, and what the sets promise would hold over seeds alone.) Rows that are alike in one call,
+to a part in a million, are told apart by their order.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class Drawn:
     def __init__(self, P: Array, seed: int, stream: int) -> None:
         (start,) = np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)
         places = np.arange(1, P.shape[1] + 1, dtype=np.uint64) * STEP
-        h = _mixed((P + 0.0).view(np.uint64) + places).sum(axis=1, dtype=np.uint64)  # + 0: there is a −0 too
+        bits = (P + 0.0).view(np.uint64)  # + 0: there is a −0 too
+        rounded = (bits + np.uint64(1 << 31)) >> np.uint64(32)  # to 1e-6 of itself, as far as any machine agrees
+        h = _mixed(rounded + places).sum(axis=1, dtype=np.uint64)
         order = np.argsort(h, kind="stable")
         first = np.flatnonzero(np.diff(h[order], prepend=~h[order[:1]]))
         again = np.empty(len(h), np.uint64)

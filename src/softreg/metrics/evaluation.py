@@ -118,7 +118,8 @@ def measure(
     if K > MANY:
         values["classwise_calibration_error"] = classwise_calibration_error(P, codes, bins=bins, sample_weight=weights)
     classwise = peer.by_class(problem, w)
-    ends = _resampled(sums, weights, K, values, classwise, resamples, level, method, seed)
+    with np.errstate(over="ignore", invalid="ignore"):  # of losses near 1e308, which have no interval then
+        ends = _resampled(sums, weights, K, values, classwise, resamples, level, method, seed)
     for name, chance in by_chance(problem, sums, weights, resamples, level, seed).items():
         if name in ends and values[name] <= chance:
             ends[name] = 0.0, *ends[name][1:]

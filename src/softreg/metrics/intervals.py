@@ -130,7 +130,7 @@ def bootstrap(
         at = np.array([tail, 1 - tail])
         if method == "bca":
             at = _corrected(at, value, draws, others[np.isfinite(others)])
-        ends[i] = np.quantile(draws, at)
+        ends[i] = np.quantile(draws, at) if np.isfinite(at).all() else np.nan
     return ends[:, 0], ends[:, 1]
 
 
