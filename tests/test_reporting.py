@@ -45,7 +45,7 @@ def test_a_page_and_its_figures_are_left() -> None:
     assert done.stdout == ""
     assert "data: later.csv (80 rows)\nwrote r.html\nwrote r.json\n" in done.stderr
     page, said = Path("r.html").read_text(), json.loads(Path("r.json").read_text())
-    assert 'm.safetensors <span class="on">on</span> later.csv</h1>' in page
+    assert 'm.safetensors</bdi> <span class="on">on</span> <bdi>later.csv</bdi></h1>' in page
     jsonschema.validate(said, schema())
     assert said["evaluation"]["n_rows"] == 80
     assert said["trust"]["held_out"] == {"where": "half", "name": "later.csv", "fitted": 40, "judged": 40, "seed": 0}
@@ -80,7 +80,7 @@ def test_costs_other_rows_and_a_seed() -> None:
 def test_rows_come_through_a_pipe_too() -> None:
     done = run("report", "m.safetensors", "-", "--target", "kind", stdin=table(50, 2))
     assert done.exit_code == 0, done.output
-    assert "on</span> standard input</h1>" in Path("m.html").read_text()
+    assert "on</span> <bdi>standard input</bdi></h1>" in Path("m.html").read_text()
 
 
 def test_of_a_known_name_the_test_images_judge() -> None:
@@ -105,7 +105,7 @@ def test_train_leaves_a_report_that_knows_how_the_fit_ended(share: str | None, j
     assert done.exit_code == 0, done.output
     assert "wrote t.html\nnext:" in done.stderr
     page = Path("t.html").read_text()
-    assert f't.model <span class="on">on</span> {judged}</h1>' in page
+    assert f't.model</bdi> <span class="on">on</span> <bdi>{judged}</bdi></h1>' in page
     assert "The value is within the tolerance of the optimum, by the certificate: after step" in page
     assert f"{rows} rows" in page
     assert "time of the fit" in page

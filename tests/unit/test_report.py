@@ -106,9 +106,10 @@ def test_what_is_fitted_is_fitted_on_one_half_and_judged_by_the_other(model: Mod
 
 def test_thresholds_are_points_of_the_risk_coverage_curve(model: Model, data: Dataset) -> None:
     _, judged = halves_of(120, 0)
-    curve = risk_coverage(model.predict_proba(data.X)[judged], data.y[judged])
     found = report(model, data).trust
     assert found is not None
+    assert found.temperature is not None
+    curve = risk_coverage(softmax(model.logits(data.X)[judged] / found.temperature), data.y[judged])
     assert found.area == pytest.approx(curve.area, rel=1e-12)
     assert [one.threshold for one in found.thresholds] == [at / 100 for at in range(101)]
     for one in found.thresholds:
@@ -139,7 +140,55 @@ def test_a_calibrated_models_own_probabilities_are_what_is_judged(model: Model, 
     assert found.trust is not None
     assert plain.trust is not None
     assert found.trust.before == plain.trust.before, "as it was fitted, without the calibration"
-    assert found.trust.temperature == plain.trust.temperature
+    assert better.calibration is not None
+    assert (found.trust.own, found.trust.temperature) == (True, better.calibration.temperature)
+    _, judged = halves_of(120, 0)
+    P, y = better.predict_proba(data.X)[judged], data.y[judged]
+    assert found.trust.after is not None
+    assert found.trust.after.log_loss == pytest.approx(-np.log(P[np.arange(60), y]).mean())
+    assert found.trust.thresholds[50].answered == np.count_nonzero(P.max(axis=1) >= 0.5)
+    costs = np.array([[0.0, 1.0, 5.0], [3.0, 0.0, 1.0], [9.0, 1.0, 0.0]])
+    savings = report(better, data, costs=costs).savings
+    assert savings is not None
+    assert savings.cost_least == pytest.approx(costs[y, least_cost(P, costs)].mean())
+    page = found.to_html()
+    assert f"The model comes with a calibration, a temperature of {number(found.trust.temperature, 3)}" in page
+    assert "were fitted to" not in page
+
+
+def test_a_models_own_scores_make_its_sets(model: Model, data: Dataset) -> None:
+    better = calibrate(model, blobs(3, 200, seed=4), method="vector", sets=SplitConformal("aps", seed=2))
+    found = report(better, data).trust
+    assert found is not None
+    assert (found.set_score, found.own_sets, found.set_rows, found.temperature) == ("aps", True, 100, None)
+    with pytest.raises(DataError, match="nothing to fit on others"):
+        report(better, data, calibration=data)
+    assert (found.held_out.where, found.held_out.fitted, found.held_out.judged) == ("none", 0, 120)
+    P, y = better.predict_proba(data.X), data.y
+    assert better.conformal is not None
+    for one in found.sets:
+        want = better.conformal.evaluate(P, y, coverage=one.promised)
+        assert (one.judged.coverage, one.judged.mean_size) == (want.coverage, want.mean_size)
+    low, high = scipy.stats.beta(91, 10).ppf([0.025, 0.975])
+    assert (found.sets[0].kept_low, found.sets[0].kept_high) == pytest.approx((low, high))
+    page = report(better, data).to_html()
+    assert "a factor and a bias for each class" in page
+    assert "With its own calibration: off by" in page
+    assert "that the model has kept of rows held out (aps)" in page
+
+
+def test_a_loss_is_called_one_and_few_mistakes_are_said(model: Model, data: Dataset) -> None:
+    found = report(model, data, costs=np.array([[0.0, 1.0, 5.0], [3.0, 0.0, 1.0], [9.0, 1.0, 0.0]]))
+    assert found.savings is not None
+    lost = replace(found, savings=replace(found.savings, changed=5, saved=-0.25, saved_low=-0.5, saved_high=0.0))
+    assert "and costs 0.2500 a row more (interval of 95\u202f%: 0.0000 – 0.5000)." in lost.to_html()
+    assert "costs 0.25 more a row" in str(lost)
+    assert "rests on little" not in found.to_html()
+    some = Dataset(data.X[:24], data.y[:24], data.classes)
+    few = report(model, some)
+    assert few.trust is not None
+    assert few.trust.thresholds[0].wrong < 10
+    assert "rests on little" in few.to_html()
 
 
 def test_savings_are_what_was_paid_by_either_rule(data: Dataset, model: Model) -> None:
@@ -186,7 +235,9 @@ def test_weights_count(model: Model, data: Dataset) -> None:
     assert weighted.savings is not None
     assert weighted.trust is not None
     _, judged = halves_of(120, 0)
-    P, y, v = model.predict_proba(data.X)[judged], data.y[judged], w[judged]
+    T, y, v = weighted.trust.temperature, data.y[judged], w[judged]
+    assert T is not None
+    P = softmax(model.logits(data.X)[judged] / T)
     assert weighted.trust.area == pytest.approx(risk_coverage(P, y, sample_weight=v).area)
     one, sure, wrong = weighted.trust.thresholds[60], P.max(axis=1) >= 0.6, P.argmax(axis=1) != y
     assert one.answered == sure.sum()
@@ -197,6 +248,7 @@ def test_weights_count(model: Model, data: Dataset) -> None:
     probs, codes = model.predict_proba(data.X), data.y
     sets = SplitConformal("lac").fit(probs[halves[0]], codes[halves[0]], None, w[halves[0]])
     told = sets.evaluate(probs[judged], y, sample_weight=v)
+    assert {row["interval"] for row in weighted.as_dict()["evaluation"]["figures"].values()} <= {"bca", "norm", "none"}
     assert weighted.trust.sets[0].judged.coverage == pytest.approx(told.coverage)
     assert "each by its weight" in weighted.to_html()
     jsonschema.validate(weighted.as_dict(), schema())

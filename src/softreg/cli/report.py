@@ -35,7 +35,9 @@ FILE = click.Path(dir_okay=False, path_type=Path)
     help="Its figures too, as JSON, - for standard output; docs/report.schema.json says what is where.",
 )
 @click.option(
-    "--calibration", metavar="DATA", help="Rows to fit a temperature and prediction sets on.  [default: half of DATA]"
+    "--calibration",
+    metavar="DATA",
+    help="Rows to fit a temperature and prediction sets on, where the model has none.  [default: half of DATA]",
 )
 @costs_option
 @click.option(
@@ -61,8 +63,8 @@ def report(
     most confident mistakes, the weights, what is taken for what, whether probabilities are as frequent as they say,
     when better not to answer, and with --costs what deciding by them saves.
 
-    What needs fitting, a temperature and prediction sets, is fitted on one half of DATA, drawn by --seed, or on the
-    rows of --calibration, and judged by the other rows.
+    A calibration and scores for sets that the model has of its own are what is judged. What it has not, a temperature
+    and sets, is fitted on one half of DATA, drawn by --seed, or on the rows of --calibration, and judged by the others.
 
     \b
     Examples:
@@ -122,7 +124,9 @@ def report_fit(model: Model, solution: Solution, loaded: Loaded, out: Path, data
     if loaded.test is not None:
         where = data if loaded.known or loaded.tested != "test" else loaded.example
         judged = f"the {loaded.tested} {kind} of {shown(where)}"
-    _write(model, part.alone(), out, solution=solution, seed=seed, name=name, data_name=judged)
+    own = f"{'the training images of ' if loaded.known else ''}{shown(data)}"
+    about: dict[str, Any] = {"name": name, "data_name": judged, "trained_on": own}
+    _write(model, part.alone(), out, solution=solution, seed=seed, **about)
 
 
 def _same(one: str, other: str) -> bool:

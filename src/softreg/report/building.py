@@ -47,6 +47,7 @@ def report(
     name: str = "the model",
     data_name: str = "the rows given",
     calibration_name: str = "other rows",
+    trained_on: str | None = None,
 ) -> Report:
     """Judge a model by labelled rows, for people to see and as figures.
 
@@ -59,8 +60,8 @@ def report(
     solution : Solution, optional
         Of the fit, for how long it took, which a Model does not tell.
     calibration : Dataset, optional
-        Rows to fit a temperature and prediction sets on. Without them it is one half of `data`, drawn by the seed, and
-        the other half is what they are judged by.
+        Rows to fit a temperature and prediction sets on, as far as the model has none. Without them it is one half of
+        `data`, drawn by the seed, and the other half is what they are judged by.
     costs : CostMatrix, (K, A) array, path of a CSV file, or mapping, optional
         Of each action where each class is true; see `softreg.decision.CostMatrix.from_table`.
     seed : int
@@ -69,8 +70,8 @@ def report(
         Of the bootstrap; 0 leaves out the intervals that need it.
     when : datetime, optional
         To be shown; without it the report has no time, and the same inputs make the same bytes.
-    name, data_name, calibration_name : str
-        Of the model and the rows, to be shown.
+    name, data_name, calibration_name, trained_on : str
+        Of the model, the rows, and those of the fit, to be shown.
 
     Returns
     -------
@@ -100,9 +101,13 @@ def report(
     seconds = _seconds(model, solution)
     model = getattr(model, "model_", model)
     seed, resamples = whole("seed", seed, 0), whole("resamples", resamples, 0)
+    if solution is not None and not hasattr(solution, "kept"):
+        raise SettingError("solution", solution, "the Solution that fit returns, or None")
     if when is not None and not isinstance(when, datetime.datetime):
         raise SettingError("when", when, "a datetime, or None")
     matrix = None if costs is None else named_costs(costs, model.classes)[0]
+    if calibration is not None and model.calibration is not None and model.conformal is not None:
+        raise DataError("the model has a calibration and scores for sets of its own: there is nothing to fit on others")
     given = answers(model, data)
     if not given.n_rows:
         raise DataError(f"{data_name} has no rows: a report needs some to judge the model by")
@@ -117,7 +122,7 @@ def report(
         resamples=resamples,
         seed=seed,
     )
-    parts = divided(given, other, seed, data_name if other is None else calibration_name)
+    parts = divided(model, given, other, seed, data_name if other is None else calibration_name)
     trusted, saved = None, None
     if parts is not None:
         trusted, probs = trust(model, *parts)
@@ -126,7 +131,7 @@ def report(
     chosen = examples(given.probs, given.y, IMAGES)
     chosen, images = _images(model, data, chosen)
     return Report(
-        fitted(model, solution, seconds, name),
+        fitted(model, solution, seconds, name, trained_on),
         Rows(data_name, given.n_rows, tuple(np.bincount(given.y, minlength=model.n_classes).tolist()),
              given.weights is not None),
         curves(model),
@@ -140,6 +145,7 @@ def report(
         when,
         images,
         _weights(model),
+        chosen.counts,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["contents"]
 
+UNFOLDED = 12  # classes whose strongest features are seen at once
 STEPS = 200  # rows of the table of learning curves
 
 
@@ -34,6 +35,9 @@ def contents(report: Report) -> dict[str, Any]:
         "mistakes": report.mistakes,
         "kinds": report.kinds,
         "strongest": strongest,
+        "unfolded": UNFOLDED,
+        "strongest_left": left_out(0 if len(labels) == 2 else len(strongest), len(labels), "features are shown"),
+        "unit": "weight" if report.rows.weighted else "rows",
         "largest_effect": max((abs(e.effect) for one in strongest for e in one.effects), default=0.0) or 1.0,
         "evaluation": report.evaluation,
         "trust": report.trust,
@@ -85,8 +89,9 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     yield "model", fit.model
     yield "features", f"{fit.n_features:,}{shape}"
     yield "classes", str(len(fit.classes))
-    if fit.n_rows is not None:
-        yield "fitted on", plural(fit.n_rows, "row")
+    if fit.trained_on is not None or fit.n_rows is not None:
+        count = None if fit.n_rows is None else plural(fit.n_rows, "row")
+        yield "fitted on", ", ".join(filter(None, (fit.trained_on, count)))
     if fit.solver is not None:
         yield "solver", fit.solver
     if fit.steps:
@@ -106,6 +111,8 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     )
     if fit.seconds is not None:
         yield "time of the fit", duration(fit.seconds)
+    else:
+        yield "time of the fit", "not in a model file"
     if fit.calibrated:
         yield "calibration", "the model has one of its own"
     yield "judged by", f"{rows.name}, {plural(rows.n_rows, 'row')}"

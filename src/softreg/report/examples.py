@@ -13,7 +13,7 @@ __all__ = ["Examples", "examples"]
 
 FIRST = 16  # samples, and mistakes
 OF_A_KIND = 12  # rows of one true class that are taken for one class
-KINDS = 40  # classes, at most, of which rows of a kind are chosen
+KINDS = 200  # classes, at most, of which rows of a kind are chosen
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Examples:
     mistakes: tuple[Row, ...]  # the most confident ones
     kinds: tuple[Row, ...]  # of each true class and what it was taken for, the most confident first
     rows: NDArray[np.intp]  # in the sprite's order
+    counts: tuple[tuple[int, int, int], ...] = ()  # of each kind: true class, what it was taken for, rows
 
     def placed(self, images: int) -> Examples:
         """Return the same with places in a sprite that has the first so many of the rows."""
@@ -32,7 +33,8 @@ class Examples:
             tuple(replace(one, image=place.get(one.row)) for one in some)
             for some in (self.samples, self.mistakes, self.kinds)
         )
-        return Examples(samples, mistakes, tuple(one for one in kinds if one.image is not None), self.rows[:images])
+        kept = tuple(one for one in kinds if one.image is not None)
+        return Examples(samples, mistakes, kept, self.rows[:images], self.counts)
 
 
 def examples(probs: NDArray[np.float64], y: NDArray[np.intp], most: int) -> Examples:
@@ -56,10 +58,11 @@ def examples(probs: NDArray[np.float64], y: NDArray[np.intp], most: int) -> Exam
 
     first = np.arange(min(FIRST, len(y)))
     worst = by_confidence[(predicted != y)[by_confidence]][:FIRST]
-    of_a_kind = np.empty(0, np.intp)
+    of_a_kind, counts = np.empty(0, np.intp), []
     if K <= KINDS:
         kind = (y * K + predicted)[by_confidence]
         count = np.bincount(kind, minlength=K * K)
+        counts = [(*divmod(k, K), int(count[k])) for k in np.flatnonzero(count).tolist()]
         grouped = np.argsort(kind, kind="stable")  # within a kind by confidence still
         start = np.cumsum(count) - count
         rank = np.empty(len(y), np.intp)
@@ -70,4 +73,4 @@ def examples(probs: NDArray[np.float64], y: NDArray[np.intp], most: int) -> Exam
     kept = set(chosen)
     shown = np.array([i for i in of_a_kind.tolist() if i in kept], np.intp)
     shown = shown[np.lexsort((shown, -confidence[shown], predicted[shown], y[shown]))]
-    return Examples(rows(first), rows(worst), rows(shown), np.array(chosen, np.intp))
+    return Examples(rows(first), rows(worst), rows(shown), np.array(chosen, np.intp), tuple(counts))

@@ -41,7 +41,8 @@ class Fit:
     classes: tuple[Any, ...]
     image_shape: tuple[int, int] | None
     calibrated: bool  # whether the model came with a calibration of its own
-    n_rows: int | None  # of the fit
+    trained_on: str | None  # the name of the rows of the fit
+    n_rows: int | None  # how many they were
     solver: str | None
     settings: Mapping[str, Any]
     status: str | None
@@ -144,13 +145,15 @@ class Sets:
     promised: float
     threshold: float | None  # the least probable class that is taken; None where there were too few rows to leave any
     judged: SetReport
+    kept_low: float | None  # what sets of so many rows keep, 19 times of 20; None where that is not known, or all
+    kept_high: float | None
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
     """Which rows were fitted to, and which judged."""
 
-    where: str  # "half", or "other" rows
+    where: str  # "half", "other" rows, or "none"
     name: str  # of the rows that were fitted to
     fitted: int
     judged: int
@@ -162,7 +165,8 @@ class Trust:
     """Whether probabilities are as frequent as they say, and what can be promised, all of the judged rows."""
 
     held_out: HeldOut
-    temperature: float | None
+    own: bool  # whether the calibration is the model's, and not of the rows fitted to
+    temperature: float | None  # None too where a calibration is by class
     note: str  # why there is no temperature, or empty
     before: Quality
     after: Quality | None
@@ -170,6 +174,9 @@ class Trust:
     reliability_after: Reliability | None
     area: float  # under the risk–coverage curve
     thresholds: tuple[Threshold, ...]
+    set_score: str  # "lac", "aps" or "raps"
+    own_sets: bool  # whether the scores are the model's
+    set_rows: int  # that they are of
     sets: tuple[Sets, ...]
     absent: tuple[Any, ...]  # classes without rows among those that were fitted to
 

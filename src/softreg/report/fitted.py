@@ -18,7 +18,7 @@ __all__ = ["curves", "fitted"]
 STOCHASTIC = "SGD"
 
 
-def fitted(model: Model, solution: Solution | None, seconds: float | None, name: str) -> Fit:
+def fitted(model: Model, solution: Solution | None, seconds: float | None, name: str, trained_on: str | None) -> Fit:
     """Return what was fitted and how it ended."""
     history, told = model.history, model.provenance
     return Fit(
@@ -27,6 +27,7 @@ def fitted(model: Model, solution: Solution | None, seconds: float | None, name:
         tuple(model.classes.tolist()),
         model.image_shape,
         model.calibration is not None,
+        trained_on,
         told.get("n_rows"),
         _solver(model),
         dict(model.settings),

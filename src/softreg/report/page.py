@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from softreg.report import words
 from softreg.report.contents import contents
+from softreg.report.examples import OF_A_KIND
 from softreg.report.pictures import Drawing, learning_curves, reliability_diagram, risk_curve, set_sizes
+from softreg.report.sections import calibrated
 
 if TYPE_CHECKING:
     from softreg.report.result import Report
@@ -33,7 +35,7 @@ def page(report: Report) -> str:
         "number": words.number,
         "whole": words.whole,
         "plural": words.plural,
-        "signed": lambda value: f"{value:+.3g}".replace("-", "−"),
+        "signed": lambda value: f"{value:+#.3g}".replace("-", "−"),
     }
     script = _file("script.js").strip()
     drawings, risk = _drawings(report)
@@ -96,7 +98,7 @@ def _drawings(report: Report) -> tuple[dict[str, str], Drawing | None]:
         drawn["reliability_before"] = reliability_diagram(trust.reliability_before, "before", title, after=False)
         if trust.reliability_after is not None:
             drawn["reliability_after"] = reliability_diagram(
-                trust.reliability_after, "after", f"{title}, with temperature", after=True
+                trust.reliability_after, "after", f"{title}, with {calibrated(trust)}", after=True
             )
         risk = risk_curve(trust)
         drawn["risk"], drawn["sizes"] = risk.svg, set_sizes(trust)
@@ -108,8 +110,9 @@ def _for_script(report: Report, risk: Drawing | None) -> Mapping[str, Any]:
         "classes": [str(label) for label in report.fit.classes],
         "images": report.images is not None,
         "columns": report.images.columns if report.images is not None else 0,
-        "rows": [[one.row, one.true, one.predicted, round(one.probability, 4), one.image] for one in report.kinds],
-        "confusion": report.evaluation.confusion.tolist() if report.kinds else [],
+        "rows": [[one.row, one.true, one.predicted, round(one.probability, 6), one.image] for one in report.kinds],
+        "counts": report.counts,
+        "each": OF_A_KIND,
     }
     if report.trust is not None and risk is not None:
         judged = report.trust.held_out.judged

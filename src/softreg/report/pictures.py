@@ -123,13 +123,16 @@ def set_sizes(trust: Trust) -> str:
     for i, (one, size, (colour, hatch)) in enumerate(zip(trust.sets, sizes, looks, strict=True)):
         bars = np.append(size[:shown], size[shown:].sum())
         axes.bar(
-            np.arange(shown + 1) + (i - 1) * width, bars, width * 0.9, label=f"{percent(one.promised, 0)} promised",
+            np.arange(shown + 1) + (i - 1) * width, bars, width * 0.9, label=f"{percent(one.promised, 0)}",
             facecolor=COLOURS[colour] if not hatch else "none", edgecolor=COLOURS[colour], hatch=hatch, linewidth=1.1,
         )  # fmt: skip
     axes.set_xticks(range(shown + 1), [*map(str, range(shown)), f"{shown}" + ("+" if most > shown else "")])
     axes.set(xlabel="classes in the set", ylabel="rows")
     _percents(axes.yaxis)
-    _legend(axes)
+    axes.legend(  # above, as bars may be anywhere
+        frameon=False, fontsize=TEXT, labelcolor=COLOURS["ink"], loc="lower left", bbox_to_anchor=(0, 1),
+        ncols=len(sizes), columnspacing=1, handlelength=1.4, handletextpad=0.5, borderaxespad=0.2,
+    )  # fmt: skip
     said = "; ".join(
         f"at {percent(one.promised, 0)} promised, {one.judged.mean_size:.2f} classes on average, "
         f"{percent(one.judged.single)} of sets with exactly one"

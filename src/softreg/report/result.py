@@ -13,6 +13,7 @@ from typing import Any
 from softreg.metrics import Evaluation
 from softreg.metrics.plain import plain
 from softreg.report.figures import Curves, Fit, Row, Rows, Savings, Strongest, Trust
+from softreg.report.sections import calibrated
 from softreg.report.sprite import Sprite
 
 __all__ = ["FORMAT", "Report"]
@@ -61,6 +62,7 @@ class Report:
     when: datetime.datetime | None = None
     images: Sprite | None = None
     weights: tuple[bytes, ...] = ()
+    counts: tuple[tuple[int, int, int], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as for JSON; the schema is `softreg.report.schema()`."""
@@ -108,8 +110,8 @@ class Report:
             t, held = self.trust, self.trust.held_out
             lines += ["", f"fitted on {held.fitted:,} rows of {held.name}, judged on {held.judged:,} others:"]
             lines += [f"calibration error {t.before.calibration_error:.4f} as fitted"]
-            if t.after is not None and t.temperature is not None:
-                lines[-1] += f", {t.after.calibration_error:.4f} at temperature {t.temperature:.3g}"
+            if t.after is not None:
+                lines[-1] += f", {t.after.calibration_error:.4f} with {calibrated(t)}"
             lines += [
                 f"sets that promise {one.promised:g}: {one.judged.coverage:.4f} hold the true class, "
                 f"{one.judged.mean_size:.2f} classes on average"
@@ -117,7 +119,7 @@ class Report:
             ]
         if self.savings is not None:
             s = self.savings
-            lines += ["", f"deciding by costs changes {s.changed:,} of {s.n_rows:,} rows and saves {s.saved:.4g} a row"]
+            lines += ["", f"deciding by costs changes {s.changed:,} of {s.n_rows:,} rows and {_saves(s.saved)} a row"]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -125,6 +127,10 @@ class Report:
             f"Report({self.fit.model} on {self.rows.name}: {self.rows.n_rows:,} rows, {len(self.fit.classes)} classes, "
             f"accuracy {self.evaluation.value('accuracy'):.4f})"
         )
+
+
+def _saves(saved: float) -> str:
+    return f"saves {saved:.4g}" if saved >= 0 else f"costs {-saved:.4g} more"
 
 
 def _write(path: str | os.PathLike[str], text: str) -> None:

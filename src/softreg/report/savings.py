@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.decision import CostMatrix, least_cost
-from softreg.metrics.intervals import bootstrap
+from softreg.metrics.intervals import bounded_mean
 from softreg.metrics.sums import draws
 from softreg.report.figures import Action, Savings
 
@@ -22,7 +22,8 @@ def savings(
     """Compare the two ways to decide on labelled rows.
 
     The action of the likeliest class is the one of its name, where every class has one, else the cheapest for it. The
-    interval is of the mean saving, by the bootstrap of the rows (percentiles); nan without resamples.
+    interval is of the mean saving and knows what could be saved or lost by a row (`bounded_mean`); of weighted rows it
+    is by the bootstrap (percentiles), nan without resamples.
 
     Examples
     --------
@@ -40,10 +41,15 @@ def savings(
     w = np.ones(len(y)) if weights is None else weights
     before, after = costs.costs[y, likeliest], costs.costs[y, least]
     saved = float(w @ (before - after) / w.sum())
-    low = high = np.array([np.nan])
-    if resamples:
+    low = high = np.nan
+    if weights is None:
+        gains = (
+            costs.costs[:, own][:, :, None] - costs.costs[:, None, :]
+        )  # of each class: an action of the one, any other
+        low, high = bounded_mean(before - after, float(gains.min()), float(gains.max()), LEVEL, seed)
+    elif resamples:
         every = [((w * (before - after)) @ counts) / (w @ counts) for counts in draws(len(y), resamples, seed)]
-        low, high = bootstrap(np.array([saved]), np.concatenate(every)[None], np.zeros((1, 0)), LEVEL, "percentile")
+        low, high = np.quantile(np.concatenate(every), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     A = len(costs.actions)
     counts = [np.bincount(actions, minlength=A).tolist() for actions in (likeliest, least)]
     return Savings(
@@ -55,7 +61,7 @@ def savings(
         float(w @ before / w.sum()),
         float(w @ after / w.sum()),
         saved,
-        float(low[0]),
-        float(high[0]),
+        float(low),
+        float(high),
         LEVEL,
     )

@@ -12,17 +12,18 @@ const whole = n => n.toLocaleString("en");
 document.documentElement.classList.add("js");
 for (const e of document.querySelectorAll(".scripted[hidden]")) e.hidden = false;
 
-// --- tables: a button in each heading; the first click puts numbers from the largest, names from A
+// --- tables: a button in each heading; the first click puts numbers from the largest, names from A, the third as it was
 for (const table of document.querySelectorAll("table.sortable")) {
-  const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
+  const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0], before = [...body.rows];
   heads.forEach((head, column) => {
     const b = button("", head.textContent);
     head.replaceChildren(b);
     b.addEventListener("click", () => {
       const numbers = head.classList.contains("n");
       const was = head.getAttribute("aria-sort"), first = numbers ? "descending" : "ascending";
-      const now = was === null ? first : was === "ascending" ? "descending" : "ascending";
+      const now = was === null ? first : was !== first ? null : was === "ascending" ? "descending" : "ascending";
       heads.forEach(other => other.removeAttribute("aria-sort"));
+      if (now === null) return body.append(...before);
       head.setAttribute("aria-sort", now);
       const sign = now === "ascending" ? 1 : -1;
       const key = row => {
@@ -30,7 +31,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
         return numbers ? parseFloat(v === undefined ? cell.textContent.replace(/,/g, "") : v) : cell.textContent;
       };
       const compare = (a, b) => {
-        if (!numbers) return sign * a.localeCompare(b, "en");
+        if (!numbers) return sign * a.localeCompare(b, "en", {numeric: true});
         if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) - Number.isNaN(b);  // without a value: last
         return sign * (a - b);
       };
@@ -51,7 +52,7 @@ if ($("explorer")) {
     if (s.image !== null) {
       const shot = make("span", "shot");
       shot.setAttribute("role", "img");
-      shot.setAttribute("aria-label", "row " + s.row);
+      shot.setAttribute("aria-label", "image of row " + s.row);
       shot.style.setProperty("--x", s.image % data.columns);
       shot.style.setProperty("--y", Math.floor(s.image / data.columns));
       li.append(shot);
@@ -64,24 +65,19 @@ if ($("explorer")) {
   };
   const fits = s => (chosen.true === "" || s.truth === +chosen.true) && (chosen.said === "" || s.said === +chosen.said)
     && (!chosen.wrong || s.truth !== s.said);
-  const count = () => {
-    let n = 0;
-    data.confusion.forEach((row, i) => row.forEach((c, j) => {
-      if (fits({truth: i, said: j})) n += c;
-    }));
-    return n;
-  };
+  const count = () => data.counts.reduce((n, [truth, said, c]) => n + (fits({truth, said}) ? c : 0), 0);
   const cells = [...document.querySelectorAll("#confusion td[data-c]")];
   const show = () => {
     const some = shots.filter(fits).sort((a, b) => b.sure - a.sure);
     const here = some.slice(0, shown);
     $("gallery").replaceChildren(...here.map(card));
     $("more").hidden = some.length <= shown;
-    const what = data.images ? "image" : "row", name = key => chosen[key] === "" ? null : data.classes[+chosen[key]];
+    const what = data.images ? "image" : "row", name = key => chosen[key] === "" ? null : `\u2068${data.classes[+chosen[key]]}\u2069`;
     const of = name("true") === null ? "" : " of " + name("true"), as = name("said") === null ? "" : " taken for " + name("said");
     const n = count(), noun = whole(n) + " " + (chosen.wrong ? "mistaken " : "") + what + (n === 1 ? "" : "s") + of + as;
     $("found").textContent = n === 0 ? "There is no " + (chosen.wrong ? "mistaken " : "") + what + of + as + "."
-      : here.length < n ? noun + "; here are " + here.length + ", the surest first." : noun + ".";
+      : here.length < n ? `${noun}; here ${here.length === 1 ? "is" : "are"} ${here.length}, the surest first` + (of && as ? "." : `, of the ${data.each} surest of each kind of answer.`)
+      : noun + ".";
     $("true").value = chosen.true;
     $("said").value = chosen.said;
     $("wrong").setAttribute("aria-pressed", String(chosen.wrong));

@@ -19,6 +19,7 @@ __all__ = ["left_out", "of_classes", "of_figure", "of_savings", "of_trust"]
 MATRIX = 40  # classes of a confusion matrix; with more, the most frequent mistakes are listed
 PAIRS = 40
 CLASSES = 200  # of the table by class
+MISTAKES = 10  # of the judged rows, below which what is said of them is little
 FEW = (0, 50, 60, 70, 80, 90, 95, 99)  # thresholds of the table, in per cent
 ABOUT = {
     "log_loss": "mean of −log of the true class's probability; lower is better",
@@ -84,7 +85,9 @@ def of_classes(report: Report, labels: list[str]) -> dict[str, Any]:
         for k in order.tolist()
     ]
     left = left_out(len(by_class), K, "rows stand in the table, the most frequent", "JSON has all")
-    return {"confusion": matrix, "pairs": pairs, "by_class": by_class, "classes_left": left}
+    kinds = int(np.count_nonzero(off))
+    more = f"{PAIRS} of {kinds:,} kinds of mistake; JSON has all." if kinds > PAIRS else ""
+    return {"confusion": matrix, "pairs": pairs, "pairs_left": more, "by_class": by_class, "classes_left": left}
 
 
 def left_out(shown: int, of: int, what: str, more: str = "") -> str:
@@ -98,14 +101,17 @@ def of_trust(report: Report) -> dict[str, Any]:
     """Return who was fitted to and judged, and what came of it."""
     trust = report.trust
     if trust is None:
-        return {"held_out": "", "temperature": "", "absent": "", "few_thresholds": [], "quality": []}
+        return {"held_out": "", "temperature": "", "absent": "", "few_thresholds": [], "quality": []} | dict.fromkeys(
+            ("after_name", "probabilities", "sets_text", "few_mistakes"), ""
+        )
     h = trust.held_out
-    which = (
-        f"Fitted on {h.name}: {plural(h.fitted, 'row')}. Judged by {report.rows.name}: {plural(h.judged, 'row')}."
-        if h.where == "other"
-        else f"Fitted on one half of {h.name}: {plural(h.fitted, 'row')}, drawn by seed {h.seed}. Judged by the other "
-        f"half: {plural(h.judged, 'row')}."
-    )
+    judged = f"Judged by {report.rows.name}: {plural(h.judged, 'row')}."
+    which = {
+        "none": f"The model brings its calibration, and nothing is fitted here. {judged}",
+        "other": f"Fitted on {h.name}: {plural(h.fitted, 'row')}. {judged}",
+        "half": f"Fitted on one half of {h.name}: {plural(h.fitted, 'row')}, drawn by seed {h.seed}. Judged by the "
+        f"other half: {plural(h.judged, 'row')}.",
+    }[h.where]
     absent = ""
     if trust.absent:
         names = ", ".join(map(str, trust.absent[:8])) + (", …" if len(trust.absent) > 8 else "")
@@ -132,13 +138,60 @@ def of_trust(report: Report) -> dict[str, Any]:
         "absent": absent,
         "few_thresholds": [trust.thresholds[at] for at in FEW],
         "quality": quality,
+        "after_name": calibrated(trust),
+        "probabilities": f"Probabilities are with {calibrated(trust)}. " if trust.after is not None else "",
+        "sets_text": _sets_text(trust),
+        "few_mistakes": _few(trust),
     }
+
+
+def _few(trust: Trust) -> str:
+    """Return a warning where the judged rows have few mistakes to speak of."""
+    wrong = trust.thresholds[0].wrong
+    if wrong >= MISTAKES:
+        return ""
+    count = (
+        f"Only {plural(wrong, 'judged row')} {'is' if wrong == 1 else 'are'} mistaken"
+        if wrong
+        else "No judged row is mistaken"
+    )
+    return f"{count}: what is said of mistakes, and of what they cost, rests on little. More rows would tell more."
+
+
+def _sets_text(trust: Trust) -> str:
+    of = "that the model has kept of rows held out" if trust.own_sets else "of the rows fitted to"
+    plainly = trust.own or trust.after is None
+    more = "" if plainly else ", by probabilities without the temperature, which was fitted to them"
+    text = f"The scores are those {of} ({trust.set_score}{more}). The promise is for an average over such rows:"
+    low, high = trust.sets[0].kept_low, trust.sets[0].kept_high
+    if low is None or high is None:
+        return f"{text} of few rows, what is kept may be less."
+    kept = f"keep between {percent(low)} and {percent(high)}, 19 times of 20"
+    return (
+        f"{text} with {plural(trust.set_rows, 'row')}, sets that promise {percent(trust.sets[0].promised, 0)} {kept}."
+    )
+
+
+def calibrated(trust: Trust) -> str:
+    """Return what the probabilities after calibration are called."""
+    if trust.temperature is None:
+        return "its own calibration" if trust.own else ""
+    return f"{'its own ' if trust.own else ''}temperature {number(trust.temperature, 3)}"
 
 
 def _temperature(trust: Trust) -> str:
     T = trust.temperature
-    if T is None:
+    if trust.after is None:
         return f"No temperature was fitted: {trust.note}."
+    before, after = trust.before.log_loss, trust.after.log_loss
+    verdict = "better" if after < before else "no better"
+    if trust.own:
+        how = f"a temperature of {number(T, 3)}" if T is not None else "a factor and a bias for each class"
+        return (
+            f"The model comes with a calibration, {how}. It is {verdict} on the judged rows: their log loss is "
+            f"{number(after)}, and {number(before)} without it."
+        )
+    assert T is not None  # noqa: S101 - what is fitted here is one
     how = (
         "too sure of itself"
         if T > 1.02
@@ -146,9 +199,6 @@ def _temperature(trust: Trust) -> str:
         if T < 0.98
         else "about as sure as it is right"
     )
-    assert trust.after is not None  # noqa: S101 - it goes with a temperature
-    before, after = trust.before.log_loss, trust.after.log_loss
-    verdict = "better" if after < before else "no better"
     return (
         f"By the rows fitted to, the model is {how}: dividing its logits by a temperature of {number(T, 3)} suits them "
         f"best. That is {verdict} on the judged rows: their log loss goes from {number(before)} to {number(after)}. "
@@ -161,15 +211,16 @@ def of_savings(report: Report) -> dict[str, Any]:
     s = report.savings
     if s is None:
         return {"savings_text": "", "savings_about": ""}
-    ends = interval(s.saved_low, s.saved_high)
+    saves = s.saved >= 0
+    ends = interval(s.saved_low, s.saved_high) if saves else interval(0.0 - s.saved_high, 0.0 - s.saved_low)
     sure = f" (interval of {percent(s.level, 0)}: {ends})" if ends else ""
-    relative = f", {percent(s.saved / s.cost_likeliest)} of what it costs" if s.cost_likeliest > 0 else ""
-    verb = "saves" if s.saved >= 0 else "costs"
-    saved = f"{verb} {number(abs(s.saved))} a row{sure}{relative}." if s.changed else "saves nothing."
+    relative = f", {percent(s.saved / s.cost_likeliest)} of what that costs" if saves and s.cost_likeliest > 0 else ""
+    amount = f"{number(abs(s.saved))} a row{'' if saves else ' more'}{sure}{relative}"
+    saved = f"{'saves' if saves else 'costs'} {amount}." if s.changed else "saves nothing."
     assert report.trust is not None  # noqa: S101 - there are savings only of judged rows
-    by = "with the temperature" if report.trust.temperature is not None else "as the model gives them"
+    by = f"with {calibrated(report.trust)}" if report.trust.after is not None else "as they were fitted"
     return {
         "savings_text": saved,
         "savings_about": f"Judged by the same {plural(s.n_rows, 'row')} as above, with their true classes; "
-        f"probabilities are {by}.",
+        f"probabilities are {by}. (The expected cost above is of all rows, by the model's own probabilities.)",
     }

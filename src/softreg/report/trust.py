@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,8 +26,12 @@ PROMISES = (0.9, 0.95, 0.99)
 STEPS = 100  # thresholds between 0 and 1
 
 
-def divided(given: Answers, other: Answers | None, seed: int, name: str) -> tuple[Answers, Answers, HeldOut] | None:
+def divided(
+    model: Model, given: Answers, other: Answers | None, seed: int, name: str
+) -> tuple[Answers, Answers, HeldOut] | None:
     """Return the rows to fit to, those to judge, and which they are; None where a half would be empty.
+
+    A model with a calibration and scores for sets of its own needs none to fit to.
 
     Raises
     ------
@@ -37,6 +42,8 @@ def divided(given: Answers, other: Answers | None, seed: int, name: str) -> tupl
         if not other.n_rows:
             raise DataError(f"{name} has no rows: calibration needs some")
         return other, given, HeldOut("other", name, other.n_rows, given.n_rows, None)
+    if model.calibration is not None and model.conformal is not None:
+        return given.take(np.empty(0, np.intp)), given, HeldOut("none", name, 0, given.n_rows, None)
     if given.n_rows < 2:
         return None
     order = np.random.default_rng(seed).permutation(given.n_rows)
@@ -45,36 +52,44 @@ def divided(given: Answers, other: Answers | None, seed: int, name: str) -> tupl
 
 
 def trust(model: Model, fitted: Answers, judged: Answers, held_out: HeldOut) -> tuple[Trust, Array]:
-    """Return the figures, and the probabilities of the judged rows by the temperature where there is one.
+    """Return the figures, and the calibrated probabilities of the judged rows.
 
-    Before is the model as it was fitted; after is that with the temperature. Sets and thresholds are of the
-    probabilities that the model gives, a calibration of its own included, and no temperature: what the sets' promise
-    needs is rows that nothing was fitted to.
+    Before is the model as it was fitted; after is that with its own calibration, or else with a temperature for the
+    rows fitted to, and what thresholds and decisions are of. Sets are by the model's own scores, or else by those of
+    the rows fitted to: of the probabilities that the model gives, since their promise needs rows that nothing was
+    fitted to.
     """
-    note, scaling = "", None
-    try:
-        scaling = temperature_scaling(fitted.logits, fitted.y, sample_weight=fitted.weights)
-    except DataError as none:
-        note = str(none)
+    note, scaling, own = "", model.calibration, model.calibration is not None
+    if scaling is None:
+        try:
+            scaling = temperature_scaling(fitted.logits, fitted.y, sample_weight=fitted.weights)
+        except DataError as none:
+            note = str(none)
     before = np.asarray(log_softmax(judged.logits))
     after = None if scaling is None else np.asarray(log_softmax(scaling.logits(judged.logits)))
-    curve = risk_coverage(judged.probs, judged.y, sample_weight=judged.weights)
-    conformal = SplitConformal("lac").fit(fitted.probs, fitted.y, sample_weight=fitted.weights)
-    absent = np.flatnonzero(np.bincount(fitted.y, minlength=model.n_classes) == 0)
+    known = replace(judged, log_probs=before if after is None else after)
+    conformal = model.conformal or SplitConformal("lac").fit(fitted.probs, fitted.y, sample_weight=fitted.weights)
+    absent = np.empty(0, np.intp)
+    if model.conformal is None:
+        absent = np.flatnonzero(np.bincount(fitted.y, minlength=model.n_classes) == 0)
     figures = Trust(
         held_out,
+        own,
         None if scaling is None else scaling.temperature,
         note,
         _quality(before, judged),
         None if after is None else _quality(after, judged),
         reliability(np.exp(before), judged.y, sample_weight=judged.weights),
         None if after is None else reliability(np.exp(after), judged.y, sample_weight=judged.weights),
-        curve.area,
-        thresholds(judged),
+        risk_coverage(known.probs, judged.y, sample_weight=judged.weights).area,
+        thresholds(known),
+        conformal.score,
+        model.conformal is not None,
+        0 if conformal.scores is None else len(conformal.scores),
         tuple(_sets(conformal, judged, promised) for promised in PROMISES),
         tuple(model.classes[absent].tolist()),
     )
-    return figures, judged.probs if after is None else np.exp(after)
+    return figures, known.probs
 
 
 def thresholds(rows: Answers) -> tuple[Threshold, ...]:
@@ -113,4 +128,18 @@ def _quality(log_probs: Array, rows: Answers) -> Quality:
 def _sets(conformal: SplitConformal, judged: Answers, promised: float) -> Sets:
     limit = float(conformal.thresholds(promised)[0])
     found = conformal.evaluate(judged.probs, judged.y, coverage=promised, sample_weight=judged.weights)
-    return Sets(promised, 1 - limit if math.isfinite(limit) else None, found)
+    known = math.isfinite(limit)
+    ends = _kept(conformal, promised) if known else (None, None)
+    return Sets(promised, 1 - limit if known else None, found, *ends)
+
+
+def _kept(conformal: SplitConformal, promised: float) -> tuple[float | None, float | None]:
+    """Return between what coverages sets of so many held-out rows are, 19 times of 20: Beta(k, n + 1 − k)."""
+    from scipy.special import betaincinv
+
+    if conformal.class_conditional or conformal.weights is not None or conformal.scores is None:
+        return None, None
+    n = len(conformal.scores)
+    k = math.ceil(round(promised * (n + 1), 9))
+    low, high = betaincinv(k, n + 1 - k, [0.025, 0.975])
+    return float(low), float(high)
