@@ -1,4 +1,4 @@
-"""Reports for tests: of images, of a table with costs, and of names made to hurt."""
+"""Reports for tests: of images, of a table with costs, of very many classes, and of names made to hurt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from softreg import Dataset, Settings, fit
 from softreg.data import fashion_mnist
 from softreg.report import Report, report
 
-__all__ = ["HOSTILE", "clothes", "hostile", "tumours"]
+__all__ = ["HOSTILE", "clothes", "crowd", "hostile", "tumours"]
 
 HOSTILE = [
     "<script>window.hurt=1</script>",
@@ -62,3 +62,16 @@ def hostile() -> Report:
     model, solution = fit(data, Settings("auto", C=1.0))
     costs = {name: {f"{action} action": float(name != action) for action in HOSTILE} for name in HOSTILE}
     return report(model, data, solution=solution, costs=costs, name=HOSTILE[0], data_name=HOSTILE[1])
+
+
+@functools.cache
+def crowd() -> Report:
+    """More classes than a matrix has room for, called by numbers, and rows with weights."""
+    rng = np.random.default_rng(0)
+    K = 60
+    centres = 1.2 * rng.normal(size=(K, 8))
+    y = rng.integers(0, K, 1500)
+    X, w = centres[y] + rng.normal(size=(len(y), 8)), rng.uniform(0.5, 2, len(y))
+    data = Dataset.from_labels(X, y + 1, weights=w)
+    model, _ = fit(data, Settings("auto", C=1.0))
+    return report(model, data, name="crowd", data_name="its own rows")

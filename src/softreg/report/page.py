@@ -117,8 +117,9 @@ def _for_script(report: Report, risk: Drawing | None) -> Mapping[str, Any]:
     if report.trust is not None and risk is not None:
         judged = report.trust.held_out.judged
         data["thresholds"] = [
-            [judged - one.answered, round(one.coverage, 5), None if one.risk is None else round(one.risk, 5)]
-            for one in report.trust.thresholds
+            {"left": judged - t.answered, "coverage": round(t.coverage, 5), "risk": t.risk and round(t.risk, 5)}
+            | {"answered": words.percent(t.coverage), "wrong": words.percent(t.risk)}  # as the table has them
+            for t in report.trust.thresholds
         ]
         data["risk"] = {"origin": risk.origin, "scale": risk.scale}
     return data

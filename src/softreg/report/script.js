@@ -129,12 +129,12 @@ if ($("threshold")) {
   for (const [name, value] of Object.entries(attributes)) dot.setAttribute(name, value);
   svg.append(dot);
   const follow = () => {
-    const t = +$("threshold").value, [left, coverage, risk] = data.thresholds[t], some = risk !== null;
+    const t = +$("threshold").value, {left, coverage, risk, answered, wrong} = data.thresholds[t], some = risk !== null;
     $("at").textContent = t + "\u202f%";
-    $("coverage").textContent = percent(coverage);
-    $("risk").textContent = some ? percent(risk) : "–";
+    $("coverage").textContent = answered;
+    $("risk").textContent = wrong;
     $("left").textContent = whole(left) + (left === 1 ? " row" : " rows");
-    $("threshold").setAttribute("aria-valuetext", `${t} %: ${percent(coverage)} answered, ${some ? percent(risk) + " wrong" : "none"}`);
+    $("threshold").setAttribute("aria-valuetext", `${t} %: ${answered} answered, ${some ? wrong + " wrong" : "none"}`);
     dot.style.display = some ? "" : "none";
     if (some) {
       dot.setAttribute("cx", drawn.origin[0] + drawn.scale[0] * coverage);
