@@ -280,6 +280,7 @@ WRONG: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG)
 def test_what_the_user_got_wrong_exits_2_with_a_message_and_writes_nothing(model: Path, name: str) -> None:
     before = model.read_bytes()

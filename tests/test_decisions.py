@@ -139,6 +139,7 @@ def test_scaling_lowers_the_error_of_an_overtrained_model(
 # --- the example -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_example_saves_what_the_page_says() -> None:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):

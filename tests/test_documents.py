@@ -122,6 +122,7 @@ def test_the_command_lines_page_runs_as_it_stands(tmp_path: Path, monkeypatch: p
     assert shown == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if ">>>" in page.read_text()], ids=lambda page: page.name)
 def test_sessions_in_the_documents_print_what_they_show(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -59,6 +59,7 @@ def test_the_page_is_called_as_the_model_unless_it_is_named() -> None:
     assert Path("m.html").exists()
 
 
+@pytest.mark.slow
 def test_costs_other_rows_and_a_seed() -> None:
     args = ("report", "m.safetensors", "later.csv", "--target", "kind", "--json", "r.json", "--costs", "costs.csv")
     done = run(*args, "--calibration", "first.csv")
@@ -77,12 +78,14 @@ def test_costs_other_rows_and_a_seed() -> None:
     assert json.loads(Path("r.json").read_text())["trust"]["held_out"]["seed"] == 7
 
 
+@pytest.mark.slow
 def test_rows_come_through_a_pipe_too() -> None:
     done = run("report", "m.safetensors", "-", "--target", "kind", stdin=table(50, 2))
     assert done.exit_code == 0, done.output
     assert "on</span> <bdi>standard input</bdi></h1>" in Path("m.html").read_text()
 
 
+@pytest.mark.slow
 def test_of_a_known_name_the_test_images_judge() -> None:
     done = run("train", "fashion-mnist", "--sample", "--epochs", 2, "--no-picture", "--out", "f.safetensors")
     assert done.exit_code == 0, done.output
@@ -95,6 +98,7 @@ def test_of_a_known_name_the_test_images_judge() -> None:
     assert said["rows"]["name"] == "the test images of fashion-mnist"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("share", "judged", "rows"),
     [(None, "the held-out rows of first.csv", 24), ("0", "the rows of first.csv that it was fitted on", 120)],

@@ -50,6 +50,7 @@ def value(data: Dataset, theta: NDArray[np.float64], C: float, l1_ratio: float) 
     return CompositeObjective(SoftmaxObjective(data, l2, precise=True), l1).evaluate(theta).value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "float64"])
 @pytest.mark.parametrize(("C", "l1_ratio"), PENALTIES)
 @pytest.mark.parametrize("solver", CONVERGING)
@@ -245,6 +246,7 @@ def test_without_an_intercept_it_is_a_class_like_any_other(solver: Any, dtype: s
     assert solution.value - least <= solution.gap
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", [SGD(0.05, 8), LBFGS(), Newton(), Newton(exact_passes=0.0), Proximal()], ids=str)
 @pytest.mark.parametrize("C", [0.3, np.inf])
 def test_a_class_that_was_left_out_comes_back_with_its_rows(solver: Any, C: float) -> None:

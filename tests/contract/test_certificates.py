@@ -68,6 +68,7 @@ def test_converged_means_what_it_says(data: Dataset, l2: float, solver: Any) -> 
         assert solution.value - best <= solution.gap <= tol * solution.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", CONVERGING)
 @pytest.mark.parametrize(("data", "l2"), PROBLEMS[1:])
 def test_without_an_intercept_the_certificate_holds_too(data: Dataset, l2: float, solver: Any) -> None:

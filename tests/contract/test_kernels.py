@@ -68,6 +68,7 @@ def test_native_equals_reference(
     np.testing.assert_allclose(z, z_, rtol=tolerance, atol=tolerance * 1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "tolerance"), TYPES)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # the set is the same for all examples
 @given(data=st.data())

@@ -186,6 +186,7 @@ def test_the_fit_is_the_same_bits_for_any_number_of_threads(storage: str) -> Non
     assert thetas[0] == thetas[1] == thetas[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("data", "l2"), objectives())
 def test_a_facet_of_all_rows_is_a_part_of_the_hessian(data: Dataset, l2: float) -> None:
     objective = SoftmaxObjective(in_float64(data), l2)
@@ -285,6 +286,7 @@ def test_a_start_that_is_the_optimum_is_known_for_it() -> None:
     assert (model.W == 0).all()
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 10), st.floats(0.01, 1))
 def test_any_small_problem_is_solved_and_certified(seed: int, C: float, l1_ratio: float) -> None:
     rng = np.random.default_rng(seed)

@@ -17,6 +17,7 @@ def point(objective: SoftmaxObjective, seed: int = 0) -> NDArray[np.float64]:
     return np.random.default_rng(seed).normal(scale=0.3, size=objective.size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("data", "l2"), objectives())
 def test_the_gradient_is_that_of_the_value(data: Dataset, l2: float) -> None:
     objective = SoftmaxObjective(in_float64(data), l2)
@@ -46,6 +47,7 @@ def test_the_curvature_is_that_of_the_gradient(data: Dataset, l2: float) -> None
     np.testing.assert_array_equal(H, H.T)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("data", "l2"), objectives())
 def test_gradient_and_curvature_are_those_of_automatic_differentiation(data: Dataset, l2: float) -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed")

@@ -102,6 +102,7 @@ def test_what_draws_the_report_comes_with_its_page() -> None:
     assert not {name.split(".")[0] for name in modules_after("import softreg.report")} & {"jinja2", "matplotlib", "PIL"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["train", "tune", "predict", "report"])
 def test_help_is_light(command: str) -> None:
     statement = f"import softreg.cli\ntry: softreg.cli.main(['{command}', '--help'])\nexcept SystemExit: pass"

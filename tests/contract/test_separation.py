@@ -98,6 +98,7 @@ def test_a_fit_tells_how_its_classes_are_separated(
     assert abs(found.direction).max() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage", ["csr", "device"])
 @pytest.mark.parametrize("solver", SOLVERS, ids=["lbfgs", "newton", "newton by products"])
 @pytest.mark.parametrize(("data", "kind", "apart"), CASES)
@@ -356,6 +357,7 @@ def centred(data: Dataset) -> tuple[Any, ...]:
     return X, data.y, np.append(theta[:-1] * unit[:, None], [theta[-1] + centre @ theta[:-1]], axis=0)
 
 
+@pytest.mark.slow
 @given(small())
 def test_a_proof_of_overlap_is_never_wrong(problem: tuple[list[list[int]], list[int], int]) -> None:
     X, y, K = problem
@@ -380,6 +382,7 @@ def test_classes_that_overlap_are_proved_to_without_a_programme(
     assert found is None
 
 
+@pytest.mark.slow
 @given(small())
 def test_the_few_directions_lead_to_no_other_answer(problem: tuple[list[list[int]], list[int], int]) -> None:
     X, y, K = problem

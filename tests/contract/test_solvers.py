@@ -18,6 +18,7 @@ def problem(**fields: Any) -> SoftmaxObjective:
     return SoftmaxObjective(dataset(1, **fields), 0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_it_goes_downhill_and_leaves_the_start_alone(solver: Any, storage: str) -> None:

@@ -57,6 +57,7 @@ def dense(X: Any) -> NDArray[np.float64]:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MATRICES)
 @pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_a_csr_matrix_of_any_make_is_fitted_as_its_dense_twin_and_left_alone(name: str, shift: float) -> None:
@@ -159,6 +160,7 @@ def test_a_model_predicts_the_same_from_every_storage(storage: str, K: int) -> N
     assert len(model.predict(X[:0, :])) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage", OTHER)
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_targets_smoothing_and_offsets_are_fitted_as_in_memory(solver: Any, storage: str) -> None:
@@ -203,6 +205,7 @@ def test_counts_go_with_every_storage(storage: str) -> None:
         Dataset.from_targets(STORAGES[storage](X), counts[:3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage", OTHER)
 @pytest.mark.parametrize("solver", ["auto", LBFGS()], ids=["auto", "lbfgs"])
 @pytest.mark.parametrize("both", [0, 10], ids=["apart", "overlapping"])
@@ -321,6 +324,7 @@ def wide(n: int, d: int, per_row: int) -> Any:
     return X, scores.argmax(axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", [{}, {"scale": 0.5, "shift": 0.1}], ids=["plain", "shifted"])
 @pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1], ids=["labels", "smoothed"])
@@ -386,6 +390,7 @@ class TestTorch:
     def _torch(self) -> None:
         self.torch = pytest.importorskip("torch", reason="torch is not installed")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("dtype", ["uint8", "int16", "float16", "bfloat16", "float32", "float64"])
     def test_a_tensor_is_read_in_place(self, dtype: str) -> None:
         if dtype == "bfloat16":

@@ -56,6 +56,7 @@ def test_one_hot_targets_are_labels_to_the_bit(dtype: str, K: int) -> None:
     assert fits[0] == fits[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_every_solver_takes_targets_and_offsets(solver: Any) -> None:
     data = soft(dataset(1, n=80), offset=offsets(80))

@@ -133,6 +133,7 @@ def test_the_four_files_are_downloaded_into_the_cache_and_used(
     assert len(good.asked) == 4, "what is in the cache is not downloaded again"
 
 
+@pytest.mark.slow
 def test_a_mirror_that_fails_is_followed_by_the_next(no_data: Path, good: Mirror) -> None:
     wrong = {f"{name}.gz": gzip.compress(content[:-1] + b"\7") for name, content in FILES.items()}
     short = {f"{name}.gz": gzip.compress(content) for name, content in FILES.items()}

@@ -16,6 +16,7 @@ from softreg.data.idx import MAX_RANK, read_idx, read_labelled_images
 from softreg.errors import DataFormatError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 @pytest.mark.parametrize("dtype", list(CODES), ids=str)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -44,6 +44,7 @@ def test_none_is_the_model_of_intercepts() -> None:
     assert found.statistic == pytest.approx(2 * (LARGE.log_likelihood - LARGE.null_log_likelihood), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_column_of_noise_is_found_out_as_often_as_it_should_be() -> None:
     rng = np.random.default_rng(0)
     base = summary(fitted(2, n=200, d=2, K=3).model, *sample(2, 200, 2, 3))

@@ -89,6 +89,12 @@ def test_what_is_resampled_is_what_is_told(problem: Any) -> None:
             assert by_class[name][:, b] == pytest.approx(getattr(want.by_class, name)[0], nan_ok=True)
 
 
+def test_rows_that_are_let_pass_are_measured_without_a_word() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        measure([[0.9, 0.1 + 4e-6], [0.2, 0.8 - 4e-6]], [0, 1], resamples=0)
+
+
 def test_of_equally_likely_classes_the_first_is_likelier_as_in_predict() -> None:
     probs = np.array([[0.25, 0.25, 0.25, 0.25]] * 4)
     found = measure(probs, [0, 1, 2, 3], top_k=(1, 2, 3), resamples=0)
@@ -152,18 +158,18 @@ def test_the_ks_error_is_the_largest_sum_up_to_a_confidence() -> None:
 
 def spread(c: NDArray[np.float64], h: NDArray[np.float64], sigma: float) -> float:
     """What confidences are off, each spread by a Gaussian and by its reflections at 0 and at 1: the mean size."""
-    t = (np.arange(5000) + 0.5) / 5000
+    t = (np.arange(800) + 0.5) / 800
     density = scipy.stats.norm(scale=sigma).pdf
     kernel = sum(density(t[:, None] - mean) for k in range(-2, 3) for mean in (2 * k + c, 2 * k - c))
     return float(np.abs((kernel * (h - c)).mean(axis=1)).mean())
 
 
-@pytest.mark.parametrize(("n", "factor"), [(1, 1.0), (40, 1.0), (400, 1.0), (400, 2.0), (400, 0.3)])
+@pytest.mark.parametrize(("n", "factor"), [(1, 1.0), (40, 1.0), (150, 2.0), (150, 0.3)])
 def test_the_smooth_error_is_as_large_as_the_kernel_is_wide(n: int, factor: float) -> None:
     z, y = logits_and_labels(n, 4, 6)
     probs = softmax(factor * z)
     confidence, hit = probs.max(axis=1), (probs.argmax(axis=1) == y).astype(float)
-    want = scipy.optimize.brentq(lambda sigma: spread(confidence, hit, sigma) - sigma, 0.005, 1, xtol=1e-9)
+    want = scipy.optimize.brentq(lambda sigma: spread(confidence, hit, sigma) - sigma, 0.005, 1, xtol=1e-7)
     assert smooth_calibration_error(probs, y) == pytest.approx(want, rel=1e-4)
 
 
@@ -298,6 +304,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(method: str) -> Non
     assert high == 60
 
 
+@pytest.mark.slow
 def test_intervals_of_calibration_errors_hold_0_of_a_calibrated_model() -> None:
     names = ("calibration_error", "classwise_calibration_error", "ks_calibration_error")
     lows = dict.fromkeys(names, 0)
@@ -335,6 +342,7 @@ def test_the_interval_of_a_mean_of_zeros_and_ones_is_clopper_and_pearsons(k: int
     assert bounded_mean(10 * x - 3, -3, 7) == pytest.approx([10 * end - 3 for end in bounded_mean(x, 0, 1)], abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [20, 100, 400])
 def test_an_interval_of_costs_holds_their_mean_also_where_the_dear_one_is_rare(n: int) -> None:
     """Of costs 0, 1, 5 and 100, the last paid by 2 of 1,000: resamples of 100 rows hold the mean 3 times of 10."""

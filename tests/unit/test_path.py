@@ -22,6 +22,7 @@ def data(dtype: str = "float64", n: int = 300, d: int = 6, K: int = 4) -> Datase
     return Dataset(X.astype(dtype), y, np.arange(K))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("solver", "l1_ratio"), [("auto", 0.0), ("auto", 0.5), ("lbfgs", 0.0)])
 def test_every_fit_of_a_path_is_as_near_to_its_optimum_as_was_asked(dtype: str, solver: str, l1_ratio: float) -> None:

@@ -177,6 +177,7 @@ def test_a_models_own_scores_make_its_sets(model: Model, data: Dataset) -> None:
     assert "that the model has kept of rows held out (aps)" in page
 
 
+@pytest.mark.slow
 def test_a_loss_is_called_one_and_few_mistakes_are_said(model: Model, data: Dataset) -> None:
     found = report(model, data, costs=np.array([[0.0, 1.0, 5.0], [3.0, 0.0, 1.0], [9.0, 1.0, 0.0]]))
     assert found.savings is not None
@@ -408,6 +409,7 @@ REPORTS: list[Callable[[], Report]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", REPORTS, ids=lambda make: make.__name__)
 def test_the_json_keeps_to_the_schema_and_the_page_is_made(make: Callable[[], Report]) -> None:
     found = make()
@@ -475,6 +477,7 @@ def test_the_page_names_no_address_and_is_small(make: Callable[[], Report]) -> N
     assert len(page.encode()) < 500_000
 
 
+@pytest.mark.slow
 def test_names_that_are_markup_stay_text() -> None:
     page = Page(hostile().to_html())
     assert [tag for tag, _ in page.tags].count("script") == len(page.scripts) == 2
@@ -504,6 +507,7 @@ def test_drawings_are_in_variables_with_text_as_text_and_ids_of_their_own() -> N
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.slow
 def test_the_same_inputs_make_the_same_bytes_and_times_come_only_from_the_caller() -> None:
     data = blobs(3, 60)
     model = fitted(data)

@@ -44,6 +44,7 @@ def equal(one: Model, other: Model) -> bool:
     )
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_what_was_saved_is_loaded(tmp_path: Path, data: st.DataObject) -> None:

@@ -90,7 +90,7 @@ class Dataset:
 
         classes = _plain(self.classes)
         if classes.ndim != 1 or len(classes) < 2:
-            raise LabelError(f"classes are {classes.tolist()!r}; expected a list of at least two")
+            raise LabelError(f"classes are {classes.tolist()!r}; expected at least two: classes= says all there are")
         if classes.dtype.kind not in "biuU":
             raise LabelError(f"classes have dtype {classes.dtype}; expected strings, integers or booleans")
         if len(np.unique(classes)) < len(classes):

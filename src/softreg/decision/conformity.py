@@ -28,7 +28,7 @@ Hashes = NDArray[np.uint64]
 STEP = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio
 
 
-class Settings(Protocol):
+class _Settings(Protocol):
     """What scores need of a `SplitConformal`."""
 
     @property
@@ -74,23 +74,23 @@ def _uniform(x: Hashes) -> Array:
     return np.asarray((x >> np.uint64(11)) * 2.0**-53, float)
 
 
-def _lac(settings: Settings, P: Array, drawn: Callable[[], Drawn]) -> Array:
+def _lac(settings: _Settings, P: Array, drawn: Callable[[], Drawn]) -> Array:
     return 1 - P
 
 
-def _aps(settings: Settings, P: Array, drawn: Callable[[], Drawn]) -> Array:
+def _aps(settings: _Settings, P: Array, drawn: Callable[[], Drawn]) -> Array:
     return _cumulative(settings, P, drawn())[0]
 
 
-def _raps(settings: Settings, P: Array, drawn: Callable[[], Drawn]) -> Array:
+def _raps(settings: _Settings, P: Array, drawn: Callable[[], Drawn]) -> Array:
     scores, rank = _cumulative(settings, P, drawn())
     return scores + settings.lam * np.maximum(rank - settings.k_reg, 0)
 
 
-SCORES: dict[str, Callable[[Settings, Array, Callable[[], Drawn]], Array]] = {"lac": _lac, "aps": _aps, "raps": _raps}
+SCORES: dict[str, Callable[[_Settings, Array, Callable[[], Drawn]], Array]] = {"lac": _lac, "aps": _aps, "raps": _raps}
 
 
-def _cumulative(settings: Settings, P: Array, drawn: Drawn) -> tuple[Array, Array]:
+def _cumulative(settings: _Settings, P: Array, drawn: Drawn) -> tuple[Array, Array]:
     """ρ + u p, and the ranks from 1, of each class in each row."""
     u = drawn.one_a_row() if settings.randomised else 1.0
     order = np.argsort(-P, axis=1, kind="stable")

@@ -36,18 +36,18 @@ def overall(problem: Problem, w: Array | None) -> dict[str, float]:
 
     y, predicted = problem.y, problem.predicted
     with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The y_prob values do not sum to one")  # but for what was let pass
         warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
         warnings.filterwarnings("ignore", message="A single label was found")  # rows of one class have a recall too
         balanced = balanced_accuracy_score(y, predicted, sample_weight=w)
+        brier = brier_score_loss(
+            y, problem.probs, labels=np.arange(problem.n_classes), sample_weight=w, scale_by_half=False
+        )
     return {
         "accuracy": float(accuracy_score(y, predicted, sample_weight=w)),
         "balanced_accuracy": float(balanced),
         "macro_f1": float(f1_score(y, predicted, average="macro", sample_weight=w, zero_division=0)),
-        "brier": float(
-            brier_score_loss(
-                y, problem.probs, labels=np.arange(problem.n_classes), sample_weight=w, scale_by_half=False
-            )
-        ),
+        "brier": float(brier),
     }
 
 

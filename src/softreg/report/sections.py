@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from softreg.metrics import Figure
     from softreg.report.result import Report
 
-__all__ = ["left_out", "of_classes", "of_figure", "of_savings", "of_trust"]
+__all__ = ["calibrated", "left_out", "of_classes", "of_figure", "of_savings", "of_trust"]
 
 MATRIX = 40  # classes of a confusion matrix; with more, the most frequent mistakes are listed
 PAIRS = 40
