@@ -360,6 +360,9 @@ def test_class_frequencies_are_estimated_from_the_rows() -> None:
     assert (
         f"estimated prior: benign={found.prior[0]:.4f},malignant={found.prior[1]:.4f}; {found.message}" in result.stderr
     )
+    told = json.loads(good("evaluate", "s.safetensors", "new.csv", *TARGET, *options, "--json").stdout)
+    assert told["prior"] == pytest.approx(found.prior.tolist())
+    assert "prior" not in json.loads(good("evaluate", "s.safetensors", "new.csv", *TARGET, "--json").stdout)
     want = reweight(probs, [0.5, 0.5], found.prior).max(axis=1)
     assert [json.loads(line)["probability"] for line in result.stdout.splitlines()] == pytest.approx(want, abs=1e-9)
 

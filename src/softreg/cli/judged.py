@@ -49,7 +49,7 @@ def decision_lines(outcome: Outcome, in_mistakes: bool) -> Iterator[str]:
     counts = zip(outcome.actions, outcome.counts.sum(axis=0).tolist(), strict=True)
     yield "decided: " + ", ".join(f"{count:,} {name}" for name, count in counts)
     if outcome.accepted < 1:
-        yield f"accepted: {100 * outcome.accepted:.1f} % of rows{_ends(outcome.accepted_low, outcome.accepted_high)}"
+        yield f"accepted: {outcome.accepted:.4f} of the rows{_ends(outcome.accepted_low, outcome.accepted_high)}"
     if not math.isnan(outcome.cost):
         of = "accepted row" if outcome.of_accepted else "row"
         unit = "mistakes" if in_mistakes else "paid"
