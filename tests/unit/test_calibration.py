@@ -243,6 +243,9 @@ def test_sets_are_calibrated_on_other_rows_than_the_temperature() -> None:
     want = SplitConformal("aps").fit(both.predict_proba(data.X)[rest], data.y[rest])
     assert np.array_equal(np.asarray(both.conformal.scores), np.asarray(want.scores))
     only_sets = calibrate(model, data, method=None, sets=SplitConformal())
+    named = calibrate(model, data, method=None, sets="lac").conformal
+    assert named is not None
+    assert repr(named) == repr(only_sets.conformal)
     assert only_sets.conformal is not None
     assert np.asarray(only_sets.conformal.scores).shape == (data.n_rows,)
     assert only_sets.calibration is None

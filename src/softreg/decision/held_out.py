@@ -30,7 +30,7 @@ def calibrate(
     data: Dataset,
     *,
     method: str | None = "temperature",
-    sets: SplitConformal | None = None,
+    sets: SplitConformal | str | None = None,
     share: float = 0.5,
     seed: int = 0,
     allow_absent: bool = False,
@@ -44,8 +44,8 @@ def calibrate(
         Labelled rows that the model was not fitted on.
     method : {"temperature", "vector"}, optional
         See `temperature_scaling` and `vector_scaling`; None leaves the probabilities as they are.
-    sets : SplitConformal, optional
-        Settings of prediction sets: their scores are taken too. What sets promise holds for rows that nothing was
+    sets : SplitConformal or {"lac", "aps", "raps"}, optional
+        Settings of prediction sets, or their score alone: their scores are taken too. What sets promise holds for rows that nothing was
         fitted to, the temperature included, so that the rows are divided at random.
     share : float
         Of the rows, that the probabilities are calibrated on where the others are for the sets.
@@ -80,8 +80,10 @@ def calibrate(
     """
     if method is not None and method not in METHODS:
         raise SettingError("method", method, f"one of {', '.join(map(repr, METHODS))}, or None")
+    if isinstance(sets, str):
+        sets = SplitConformal(sets)
     if sets is not None and not isinstance(sets, SplitConformal):
-        raise SettingError("sets", sets, "SplitConformal(…)")
+        raise SettingError("sets", sets, "SplitConformal(…), or the name of a score")
     if data.targets is not None:
         raise DataError("the held-out rows have probabilities for labels: calibration needs labels")
     codes = codes_of(data, model.classes)
