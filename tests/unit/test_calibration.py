@@ -257,6 +257,9 @@ def test_classes_are_matched_by_name() -> None:
     order = np.array([2, 0, 1])
     shuffled = Dataset(data.X, np.argsort(order)[data.y], data.classes[order])
     assert calibrate(model, shuffled).calibration.scale == calibrate(model, data).calibration.scale  # type: ignore[union-attr]  # both have one
+    priors = [calibrate(model, rows, method="vector").class_prior for rows in (shuffled, data)]
+    assert priors[0] == pytest.approx(data.frequencies())
+    assert priors[1] == pytest.approx(data.frequencies())
 
 
 REFUSED: list[tuple[dict[str, Any], dict[str, Any], type[Exception], str]] = [

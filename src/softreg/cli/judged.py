@@ -27,8 +27,7 @@ def set_lines(report: SetReport, model: Model, asked: float) -> Iterator[str]:
         return
     for k in _present(report)[:SHOWN]:
         ends = _ends(report.class_low[k], report.class_high[k])
-        name = "".join(c if c.isprintable() else " " for c in str(model.classes[k]))
-        yield f"  of {name}: {report.class_coverage[k]:.4f}{ends}; {report.class_mean_size[k]:.3f} classes on average"
+        yield f"  of {_name(model.classes[k])}: {report.class_coverage[k]:.4f}{ends}; {report.class_mean_size[k]:.3f} classes on average"
     if len(_present(report)) > SHOWN:
         yield f"  … and {len(_present(report)) - SHOWN} classes more"
 
@@ -47,7 +46,7 @@ def set_cells(report: SetReport, model: Model, asked: float) -> Iterator[Cells]:
 def decision_lines(outcome: Outcome, in_mistakes: bool) -> Iterator[str]:
     """Say what was decided and what it cost; `in_mistakes` where a mistake costs 1."""
     counts = zip(outcome.actions, outcome.counts.sum(axis=0).tolist(), strict=True)
-    yield "decided: " + ", ".join(f"{count:,} {name}" for name, count in counts)
+    yield "decided: " + ", ".join(f"{count:,} {_name(name)}" for name, count in counts)
     if outcome.accepted < 1:
         yield f"accepted: {outcome.accepted:.4f} of the rows{_ends(outcome.accepted_low, outcome.accepted_high)}"
     if not math.isnan(outcome.cost):
@@ -61,6 +60,10 @@ def decision_cells(outcome: Outcome) -> Iterator[Cells]:
     ends = outcome.accepted_low, outcome.accepted_high
     yield "accepted", "", outcome.accepted, *ends, _kind(ends[0], "exact")
     yield "decision_cost", "", outcome.cost, outcome.low, outcome.high, _kind(outcome.low, "bounded")
+
+
+def _name(label: Any) -> str:
+    return "".join(c if c.isprintable() else " " for c in str(label))
 
 
 def _present(report: SetReport) -> list[int]:

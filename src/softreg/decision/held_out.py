@@ -45,8 +45,8 @@ def calibrate(
     method : {"temperature", "vector"}, optional
         See `temperature_scaling` and `vector_scaling`; None leaves the probabilities as they are.
     sets : SplitConformal or {"lac", "aps", "raps"}, optional
-        Settings of prediction sets, or their score alone: their scores are taken too. What sets promise holds for rows that nothing was
-        fitted to, the temperature included, so that the rows are divided at random.
+        Settings of prediction sets, or the name of a score: those of the rows are taken too. What sets promise holds
+        for rows that nothing was fitted to, the temperature included, so that the rows are divided at random.
     share : float
         Of the rows, that the probabilities are calibrated on where the others are for the sets.
     seed : int
@@ -102,7 +102,8 @@ def calibrate(
         scaling = METHODS[method](z, codes[fitted], sample_weight=weights)
         model = replace(model, calibration=scaling, conformal=None)
         if method == "vector":  # whose biases make the probabilities those of classes as frequent as here
-            model = replace(model, class_prior=data.frequencies(fitted))
+            shares = np.bincount(codes[fitted], weights, model.n_classes)
+            model = replace(model, class_prior=shares / shares.sum())
     if sets is not None:
         probs = model.predict_proba(data.X, data.offset)[parts[1]]
         weights = None if data.weights is None else data.weights[parts[1]]
