@@ -27,7 +27,8 @@ def set_lines(report: SetReport, model: Model, asked: float) -> Iterator[str]:
         return
     for k in _present(report)[:SHOWN]:
         ends = _ends(report.class_low[k], report.class_high[k])
-        yield f"  of {_name(model.classes[k])}: {report.class_coverage[k]:.4f}{ends}; {report.class_mean_size[k]:.3f} classes on average"
+        coverage, size = report.class_coverage[k], report.class_mean_size[k]
+        yield f"  of {_name(model.classes[k])}: {coverage:.4f}{ends}; {size:.3f} classes on average"
     if len(_present(report)) > SHOWN:
         yield f"  … and {len(_present(report)) - SHOWN} classes more"
 

@@ -43,9 +43,7 @@ def savings(
     saved = float(w @ (before - after) / w.sum())
     low = high = np.nan
     if weights is None:
-        gains = (
-            costs.costs[:, own][:, :, None] - costs.costs[:, None, :]
-        )  # of each class: an action of the one, any other
+        gains = costs.costs[:, own][:, :, None] - costs.costs[:, None, :]  # of a class: one action less another
         low, high = bounded_mean(before - after, float(gains.min()), float(gains.max()), LEVEL, seed)
     elif resamples:
         every = [((w * (before - after)) @ counts) / (w @ counts) for counts in draws(len(y), resamples, seed)]
