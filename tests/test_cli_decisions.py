@@ -468,7 +468,9 @@ def test_decisions_are_judged_by_what_they_cost(options: tuple[object, ...], set
     assert f"cost: {want.cost:.4f} {unit} for each {of} ({want.low:.4f}–{want.high:.4f})" in told
     assert ("accepted:" in told) == (want.accepted < 1)
     rows = {row["figure"]: row for row in csv.DictReader(io.StringIO(good(*call, "--csv").stdout))}
-    assert float(rows["decision_cost"]["value"]) == want.cost
+    assert float(rows["cost_of_accepted" if "accept" in settings else "decision_cost"]["value"]) == want.cost
+    assert int(rows["decided"]["value"]) == want.counts.sum(axis=0)[-1]
+    assert rows["decided"]["class"] == want.actions[-1]
     assert float(rows["accepted"]["value"]) == want.accepted == decisions.accepted.mean()
     paid = {"biopsy": (5.0, 0.0), "send home": (0.0, 100.0), "benign": (0.0, 1.0), "malignant": (1.0, 0.0)}
     paid |= {"reject": (settings.get("reject", np.nan),) * 2}
@@ -635,7 +637,7 @@ CALIBRATE: dict[str, tuple[Callable[[], list[object]], list[str]]] = {
     "a share of nan": (lambda: ["m.safetensors", "held.csv", *TARGET, "--sets", "lac", "--share", "nan"], ["nan: exp"]),
     "a share of nobody": (
         lambda: ["m.safetensors", some(3), *TARGET, "--sets", "lac", "--share", 0.1],
-        ["there are no rows to calibrate on"],
+        ["3 held-out rows cannot be parted, 0.1 of them"],
     ),
     "nothing to do": (lambda: ["m.safetensors", "held.csv", *TARGET, "--method", "none"], ["leaves nothing to do"]),
     "another method": (lambda: ["m.safetensors", "held.csv", *TARGET, "--method", "platt"], ["'platt'"]),

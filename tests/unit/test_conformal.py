@@ -213,7 +213,12 @@ def test_what_is_promised_is_promised_by_weight() -> None:
     held = sets[np.arange(len(sets)), y[~half]]
     assert report.coverage == pytest.approx(np.average(held, weights=w[~half]))
     assert report.mean_size == pytest.approx(np.average(sets.sum(axis=1), weights=w[~half]))
-    assert math.isnan(report.low)
+    assert report.low < report.coverage < report.high
+    plain = conformal.evaluate(P[~half], y[~half])
+    assert report.high - report.low > plain.high - plain.low
+    alike = conformal.evaluate(P[~half], y[~half], sample_weight=np.full(len(P[~half]), 0.5))
+    assert (alike.low, alike.high) == pytest.approx((plain.low, plain.high))
+    assert alike.class_low == pytest.approx(plain.class_low)
     assert abs(SplitConformal("lac", 0.9).fit(P[half], y[half]).evaluate(P[~half], y[~half]).coverage - 0.9) < 0.015
     assert conformal.thresholds()[0] != SplitConformal("lac", 0.9).fit(P[half], y[half]).thresholds()[0]
 

@@ -363,8 +363,11 @@ def test_a_cost_that_no_row_had_to_pay_is_in_the_interval_and_resamples_that_agr
     assert 0.4 < cost.high < 0.8
     assert (f1.value, f1.interval) == (1, "none")
     assert math.isnan(f1.low)
-    weighted = measure(probs, y, costs=[[0, 1], [5, 0]], sample_weight=np.ones(30))["expected_cost"]
-    assert weighted.interval == "none", "with weights it is by the bootstrap, and the resamples agree"
+    weighted = measure(probs, y, costs=[[0, 1], [5, 0]], sample_weight=np.full(30, 2.0))["expected_cost"]
+    assert weighted.interval == "bounded"
+    assert weighted.high == pytest.approx(cost.high)
+    half = measure(probs, y, costs=[[0, 1], [5, 0]], sample_weight=np.repeat([1.0, 0.0], 15))["expected_cost"]
+    assert half.high > 1.5 * cost.high, "rows without weight tell nothing"
 
 
 def test_costs_with_names_are_for_the_classes_by_their_names() -> None:

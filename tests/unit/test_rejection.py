@@ -330,11 +330,15 @@ def test_what_decisions_come_to_is_what_was_paid(settings: dict[str, Any], weigh
     assert judged.of_accepted == ("accept" in settings)
     assert judged.counts.sum() == len(Y)
     assert judged.counts[2, 1] == np.count_nonzero((Y == 2) & (found.action == 1))
-    if weighted:
-        assert math.isnan(judged.low)
+    assert judged.low < judged.cost < judged.high
+    assert judged.accepted_low <= judged.accepted <= judged.accepted_high
+    if w is None:
+        alike = found.judged(Y, sample_weight=np.full(len(Y), 7.0))
+        assert (alike.low, alike.high) == pytest.approx((judged.low, judged.high))
+        assert (alike.accepted_low, alike.accepted_high) == pytest.approx((judged.accepted_low, judged.accepted_high))
     else:
-        assert judged.low < judged.cost < judged.high
-        assert judged.accepted_low <= judged.accepted <= judged.accepted_high
+        plain = found.judged(Y)
+        assert judged.high - judged.low > plain.high - plain.low, "unequal weights tell less"
 
 
 def test_rows_that_are_all_rejected_cost_nothing_that_is_known() -> None:

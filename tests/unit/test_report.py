@@ -171,7 +171,15 @@ def test_a_models_own_scores_make_its_sets(model: Model, data: Dataset) -> None:
         assert (one.judged.coverage, one.judged.mean_size) == (want.coverage, want.mean_size)
     low, high = scipy.stats.beta(91, 10).ppf([0.025, 0.975])
     assert (found.sets[0].kept_low, found.sets[0].kept_high) == pytest.approx((low, high))
+    by_class = calibrate(model, blobs(3, 200, seed=4), sets=SplitConformal(class_conditional=True))
+    told = report(by_class, data)
+    assert told.trust is not None
+    assert told.trust.sets_by_class
+    assert (told.trust.sets[0].kept_low, told.trust.sets[0].kept_high) == (None, None)
+    assert "The promise is for the rows of each class." in told.to_html()
+    assert "Kept of the rows of each class" in told.to_html()
     page = report(better, data).to_html()
+    assert "Kept of the rows of each class" not in page
     assert "a factor and a bias for each class" in page
     assert "With its own calibration: off by" in page
     assert "that the model has kept of rows held out (aps)" in page
@@ -249,7 +257,12 @@ def test_weights_count(model: Model, data: Dataset) -> None:
     probs, codes = model.predict_proba(data.X), data.y
     sets = SplitConformal("lac").fit(probs[halves[0]], codes[halves[0]], None, w[halves[0]])
     told = sets.evaluate(probs[judged], y, sample_weight=v)
-    assert {row["interval"] for row in weighted.as_dict()["evaluation"]["figures"].values()} <= {"bca", "norm", "none"}
+    assert {row["interval"] for row in weighted.as_dict()["evaluation"]["figures"].values()} <= {
+        "bca",
+        "bounded",
+        "norm",
+        "none",
+    }
     assert weighted.trust.sets[0].judged.coverage == pytest.approx(told.coverage)
     assert "each by its weight" in weighted.to_html()
     jsonschema.validate(weighted.as_dict(), schema())
@@ -547,9 +560,11 @@ def test_what_is_not_there_is_said() -> None:
     assert "No temperature was fitted: the model is right on all 20 rows" in page
     assert "There are none: every row is right." in page
     assert "There are too few rows to fit to some and judge by others." in one_row().to_html()
-    data, fewer = blobs(3, 90), blobs(3, 10)
-    without = replace(fewer, X=fewer.X[fewer.y < 2], y=fewer.y[fewer.y < 2])
-    assert "there are none of class 2" in report(fitted(data), data, calibration=without).to_html()
+    data = blobs(3, 90)
+    without = replace(data, X=data.X[data.y < 2], y=data.y[data.y < 2])
+    assert "there are none of class 2" in report(fitted(data), without).to_html()
+    with pytest.raises(LabelError, match="no held-out rows of 'class 2'"):
+        report(fitted(data), data, calibration=without)
 
 
 def test_very_many_classes_are_a_list_of_mistakes_in_the_place_of_a_matrix() -> None:

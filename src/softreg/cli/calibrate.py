@@ -131,6 +131,9 @@ def calibrate(
         told["judged"] |= {"before": _figures(fitted, rows, aside), "after": _figures(better, rows, aside)}
     if better.conformal is not None and sets is not None:
         told["sets"] = _sizes(better.conformal, better.predict_proba(rows.X)[aside])
+        judged = told["judged"]
+        if judged is not None and judged["after"]["log_loss"] > judged["before"]["log_loss"]:
+            click.echo("the log loss of rows that had no part in it rose: more rows may do better", err=True)
     better.save(out)
     click.echo(json.dumps(told | {"model": str(out)}) if as_json else "\n".join(_table(told)))
     click.echo(f"wrote {out}", err=True)

@@ -114,13 +114,13 @@ def evaluate(
         return
     sets = rule.sets or 0.0
     if as_csv:
-        cells = [] if report is None else [*judged.set_cells(report, fitted, sets)]
+        cells = [] if report is None else [*judged.set_cells(report, fitted, sets, rows.weights is not None)]
         cells += [] if outcome is None else judged.decision_cells(outcome)
         click.echo(found.to_csv(cells), nl=False)
         return
     click.echo(f"{found}\n\n{_confusion(found)}")
     for lines in (
-        () if report is None else judged.set_lines(report, fitted, sets),
+        () if report is None else judged.set_lines(report, fitted, sets, rows.weights is not None),
         () if outcome is None else judged.decision_lines(outcome, rule.costs is None),
     ):
         told = "\n".join(lines)

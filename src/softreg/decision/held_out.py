@@ -18,7 +18,7 @@ from softreg.metrics.labelled import codes_of
 if TYPE_CHECKING:
     from softreg.data import Dataset
 
-__all__ = ["calibrate", "divided"]
+__all__ = ["calibrate", "divided", "every_class"]
 
 SHOWN = 8  # classes in a message
 
@@ -92,9 +92,14 @@ def calibrate(
     whole("seed", seed, 0)
     in_unit("share", share)
     if not allow_absent:
-        _every_class(model, data, codes)
+        every_class(model, data)
     everything = np.arange(len(codes))
     parts = divided(len(codes), share, seed) if method is not None and sets is not None else (everything, everything)
+    if not (len(parts[0]) and len(parts[1])):
+        raise DataError(
+            f"{len(codes)} held-out row{'' if len(codes) == 1 else 's'} cannot be parted, {share:g} of them for the "
+            "probabilities and the others for the sets"
+        )
     if method is not None:
         fitted = parts[0]
         z = model.logits(data.X, data.offset)[fitted]
@@ -111,7 +116,9 @@ def calibrate(
     return model
 
 
-def _every_class(model: Any, data: Dataset, codes: NDArray[np.intp]) -> None:
+def every_class(model: Any, data: Dataset) -> None:
+    """Raise LabelError where held-out rows have none of a class that the model had rows of."""
+    codes = codes_of(data, model.classes)
     weighty = codes if data.weights is None else codes[data.weights > 0]
     absent = np.bincount(weighty, minlength=model.n_classes) == 0
     if model.class_prior is not None:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from softreg.errors import DataError
 from softreg.metrics.checks import labels, row_weights
-from softreg.metrics.intervals import bounded_mean, clopper_pearson
+from softreg.metrics.intervals import bounded_mean, clopper_pearson, effective
 from softreg.metrics.plain import plain
 
 __all__ = ["Outcome", "outcome"]
@@ -20,11 +20,12 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """Shares and means are by weight, where rows have weights, and then without intervals.
+    """Shares and means are by weight, where rows have some, and intervals those of as many rows as they are worth.
 
     Attributes
     ----------
     n_rows : int
+    weighted : bool
     actions : tuple of str
     counts : (K, A) array of int
         Rows by their true class and what was decided.
@@ -38,6 +39,7 @@ class Outcome:
     """
 
     n_rows: int
+    weighted: bool
     actions: tuple[str, ...]
     counts: NDArray[np.int64]
     accepted: float
@@ -96,13 +98,15 @@ def outcome(
     counts = np.zeros((K, A), np.int64)
     np.add.at(counts, (codes, action), 1)
     mean = float(np.average(cost[known], weights=w[known])) if known.any() else np.nan
-    share_low = share_high = low = high = np.nan
-    if sample_weight is None:
-        share_low, share_high = map(float, clopper_pearson(accepted.sum(), len(codes), level))
-        if known.any():
-            low, high = bounded_mean(cost[known], float(np.nanmin(paid)), float(np.nanmax(paid)), level, seed)
+    low = high = np.nan
+    if known.any():
+        ends = float(np.nanmin(paid)), float(np.nanmax(paid))
+        low, high = bounded_mean(cost[known], *ends, level, seed, w[known])
+    worth = effective(w)
+    share_low, share_high = map(float, clopper_pearson(w @ accepted * (worth / w.sum()), worth, level))
     return Outcome(
         len(codes),
+        sample_weight is not None,
         actions,
         counts,
         float(np.average(accepted, weights=w)),

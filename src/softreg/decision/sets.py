@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from softreg.errors import DataError, ShapeError
 from softreg.metrics.checks import labels, row_weights
-from softreg.metrics.intervals import clopper_pearson
+from softreg.metrics.intervals import clopper_pearson, effective
 from softreg.metrics.plain import plain
 
 __all__ = ["SetReport", "judged"]
@@ -22,8 +22,8 @@ Array = NDArray[np.float64]
 class SetReport:
     """Coverage and size of prediction sets, of all rows and of those of each class; nan where a class has none.
 
-    Intervals are exact (Clopper & Pearson 1934), for the coverage of these sets on rows like these; nan where rows have
-    weights, by which all but counts is then.
+    Intervals are exact (Clopper & Pearson 1934), for the coverage of these sets on rows like these. Where rows have
+    weights all but counts is by weight, and intervals are those of as many rows as they are worth.
     """
 
     n_rows: int
@@ -74,11 +74,10 @@ def judged(sets: ArrayLike, y: ArrayLike, level: float = 0.95, sample_weight: Ar
     rows, weight, hits = np.bincount(codes, minlength=K), np.bincount(codes, w, K), np.bincount(codes, w * hit, K)
     with np.errstate(invalid="ignore"):
         shares, sizes = hits / weight, np.bincount(codes, w * size, K) / weight
-    low, high = clopper_pearson(hit.sum(), n, level)
-    class_low, class_high = clopper_pearson(hits, rows, level)
-    if sample_weight is not None:
-        low = high = np.array(np.nan)
-        class_low = class_high = np.full(K, np.nan)
+    worth = effective(w)
+    low, high = clopper_pearson(w @ hit * (worth / w.sum()), worth, level)
+    worths = np.array([effective(w[codes == k]) for k in range(K)])
+    class_low, class_high = clopper_pearson(hits * (worths / np.where(weight > 0, weight, 1)), worths, level)
     return SetReport(
         n,
         float(np.average(hit, weights=w)),

@@ -164,7 +164,7 @@ def _store(
         provenance=provenance,
     )
     estimator._take(model, classes, rows.precision(array))
-    estimator._lend(X, "coef_", "intercept_", "scale_", "shift_", "fill_")
+    estimator._lend(X, "coef_", "intercept_", "class_prior_", "scale_", "shift_", "fill_")
     if swept.velocity is not None:
         estimator.velocity_ = swept.velocity.reshape(stacked.shape)
     estimator.learning_rate_, estimator.t_ = rate, calls + 1
@@ -184,7 +184,9 @@ def _seen(estimator: Any, data: Dataset, smoothing: float, calls: int) -> tuple[
     seen = before + data.weight
     prior = data.frequencies(smoothing=smoothing)
     if before and estimator.class_prior_ is not None:
-        known = np.append(estimator.class_prior_, 0.0)[labels.places(data.classes, labels.plain(estimator.classes_))]
+        known = np.append(rows.host(estimator.class_prior_), 0.0)[
+            labels.places(data.classes, labels.plain(estimator.classes_))
+        ]
         prior = (before * known + data.weight * prior) / seen
     return prior, {
         "n_rows": told.get("n_rows", 0) + data.n_rows,

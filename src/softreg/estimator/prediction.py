@@ -110,7 +110,7 @@ class Classifier:
             {name: values for name, values in self.history_.items() if name != "seconds"},
             calibration=self.calibration_,
             conformal=self.conformal_,
-            class_prior=self.class_prior_,
+            class_prior=None if self.class_prior_ is None else rows.host(self.class_prior_),
             provenance=self.provenance_,
         )
 

@@ -262,7 +262,7 @@ def _average(estimator: Any, best: list[Placed], data: Dataset, classes: NDArray
     estimator.intercept_ = np.zeros(len(w), dtype) if not estimator.fit_intercept else w[:, -1].astype(dtype)
     estimator.C_, estimator.l1_ratio_ = (float(np.mean([place[i] for place in best])) for i in (1, 2))
     estimator.classes_, estimator.scale_, estimator.shift_ = classes, data.scale, data.shift
-    estimator._lend(X, "coef_", "intercept_", "scale_", "shift_", "fill_")
+    estimator._lend(X, "coef_", "intercept_", "class_prior_", "scale_", "shift_", "fill_")
     estimator.settings_, estimator.history_ = {}, {}
     estimator.calibration_ = estimator.conformal_ = None
     estimator.class_prior_ = data.frequencies()

@@ -65,7 +65,7 @@ def store(
 ) -> None:
     """Set what a fit leaves behind."""
     estimator._take(model, classes, dtype)
-    estimator._lend(X, "coef_", "intercept_", "scale_", "shift_", "fill_")
+    estimator._lend(X, "coef_", "intercept_", "class_prior_", "scale_", "shift_", "fill_")
     estimator.n_iter_ = rows.returned(np.array([solution.steps], np.int32), X)
     estimator.certificate_ = solution.certificate
     estimator.status_, estimator.status_name_ = solution.message, solution.status.name
@@ -77,7 +77,7 @@ def _made(model: Model, classes: NDArray[Any], dtype: Any, X: Any) -> dict[str, 
     """Return the attributes that make an estimator of a step's model, for scikit-learn's callbacks."""
     made = Classifier()
     made._take(model, classes, dtype)
-    made._lend(X, "coef_", "intercept_", "scale_", "shift_")
+    made._lend(X, "coef_", "intercept_", "class_prior_", "scale_", "shift_")
     return vars(made)
 
 

@@ -1,7 +1,7 @@
 """measure: how good probabilities are on labelled rows. evaluate: those of a model.
 
 Without weights, intervals are exact (Clopper & Pearson 1934) for shares of rows, which accuracy, top-k accuracy,
-precision and recall are, and that of the cost knows what costs there are. The rest are by the bootstrap: see
+precision and recall are. That of the cost knows what costs there are. The rest are by the bootstrap: see
 `softreg.metrics.intervals`.
 """
 
@@ -62,10 +62,10 @@ def measure(
     log_probs : (n, K) array, optional
         Logarithms of `probs`, where those know better: of what underflows, the log loss is infinite without.
     sample_weight : (n,) array, optional
-        All intervals are by the bootstrap then: of the rows, each with its weight.
+        All intervals but that of the cost are by the bootstrap then: of the rows, each with its weight.
     costs : (K, A) array or CostMatrix, optional
-        Of each action where each class is true: `expected_cost` is the mean of what deciding by them costs. Without
-        weights its interval allows for costs that none of the rows had to pay.
+        Of each action where each class is true: `expected_cost` is the mean of what deciding by them costs. Its
+        interval allows for costs that none of the rows had to pay.
     top_k : int, or tuple of int, optional
         Whether the label is among the k likeliest; by default 5 of more than 5 classes, 2 of 3 to 5.
     bins : int
@@ -127,8 +127,8 @@ def measure(
         for name in ("accuracy", *(f"top_{k}_accuracy" for k in problem.top_k)):
             low, high = clopper_pearson(round(values[name] * n), n, level)
             ends[name] = float(low), float(high), "exact"
-        if table is not None and paid is not None:
-            ends["cost"] = *bounded_mean(paid, table.min(), table.max(), level, seed), "bounded"
+    if table is not None and paid is not None:
+        ends["cost"] = *bounded_mean(paid, table.min(), table.max(), level, seed, w), "bounded"
     order = sorted(values, key=lambda name: [name.startswith(first) for first in ORDER].index(True))
     found = [Figure("expected_cost" if name == "cost" else name, values[name], *ends[name]) for name in order]
     return Evaluation(

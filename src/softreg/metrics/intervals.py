@@ -4,6 +4,8 @@ Exact (Clopper & Pearson 1934), k of n rows, α = 1 − level:
 
     low = the α/2 quantile of Beta(k, n − k + 1)        high = the 1 − α/2 quantile of Beta(k + 1, n − k)
 
+Of rows with weights w, n is their effective number, (Σw)²/Σw², and k that times the share (Korn & Graubard 1998).
+
 Of a mean of n numbers x that are known to be from A to B (Gaffke 2005, "Three test statistics for a nonparametric
 one-sided hypothesis on the mean of a nonnegative variable"), with D uniform on the simplex of n + 1 shares:
 
@@ -29,7 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 from softreg.errors import SettingError
 from softreg.metrics.checks import share
 
-__all__ = ["bootstrap", "bounded_mean", "clopper_pearson"]
+__all__ = ["bootstrap", "bounded_mean", "clopper_pearson", "effective"]
 
 Array = NDArray[np.float64]
 ROUNDING = 1e-12  # of resamples that are alike, relative
@@ -61,12 +63,25 @@ def clopper_pearson(hits: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple
     k, n = np.broadcast_arrays(np.asarray(hits, float), np.asarray(n, float))
     tail = (1 - share("level", level)) / 2
     with np.errstate(invalid="ignore"):
-        low = np.where(k > 0, betaincinv(np.maximum(k, 1), np.maximum(n - k + 1, 1), tail), 0.0)
-        high = np.where(k < n, betaincinv(k + 1, np.maximum(n - k, 1), 1 - tail), 1.0)
+        low = np.where(k > 0, betaincinv(np.where(k > 0, k, 1), np.maximum(n - k + 1, 1), tail), 0.0)
+        high = np.where(k < n, betaincinv(k + 1, np.where(k < n, n - k, 1), 1 - tail), 1.0)
     return low, high
 
 
-def bounded_mean(x: Array, lowest: float, highest: float, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
+def effective(w: Array) -> float:
+    """Return the number of rows of one weight that tell as much as rows with these: (Σw)²/Σw².
+
+    Examples
+    --------
+    >>> effective(np.array([2.0, 2.0, 2.0])), effective(np.array([1.0, 0.0]))
+    (3.0, 1.0)
+    """
+    return float(w.sum() ** 2 / (w @ w)) if w.any() else 0.0
+
+
+def bounded_mean(
+    x: Array, lowest: float, highest: float, level: float = 0.95, seed: int = 0, sample_weight: Array | None = None
+) -> tuple[float, float]:
     """Interval of the mean of numbers that cannot be below the lowest nor above the highest.
 
     Parameters
@@ -77,6 +92,8 @@ def bounded_mean(x: Array, lowest: float, highest: float, level: float = 0.95, s
     level : float
     seed : int
         Of the shares that are drawn.
+    sample_weight : (n,) array, optional
+        The mean is by weight, and of as many rows as they are worth (`effective`).
 
     Examples
     --------
@@ -84,7 +101,10 @@ def bounded_mean(x: Array, lowest: float, highest: float, level: float = 0.95, s
     >>> print(f"{low:.2f} {high:.2f}")
     0.56 1.00
     """
-    values, counts = np.unique(x, return_counts=True)
+    values, place = np.unique(x, return_inverse=True)
+    w = np.ones(len(x)) if sample_weight is None else np.asarray(sample_weight, float)
+    counts = np.bincount(place, w) * (effective(w) / w.sum())
+    values, counts = values[counts > 0], counts[counts > 0]
     tail = (1 - share("level", level)) / 2
     rng, m = np.random.default_rng((seed, 2)), len(values)
     size = int(np.clip(CELLS // m, 1000, SHARES))

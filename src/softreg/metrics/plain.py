@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["plain"]
+__all__ = ["plain", "shown"]
 
 
 def plain(value: Any) -> Any:
@@ -31,3 +31,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def shown(value: float) -> str:
+    """Return a number with four decimals, or three digits where those say nothing.
+
+    Examples
+    --------
+    >>> shown(0.25), shown(0.0), shown(5.556e-06), shown(123456.789)
+    ('0.2500', '0.0000', '5.56e-06', '123456.7890')
+    """
+    return f"{value:.4f}" if value == 0 or abs(value) >= 5e-5 else f"{value:.3g}"

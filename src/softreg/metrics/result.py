@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softreg.metrics.plain import plain
+from softreg.metrics.plain import plain, shown
 
 __all__ = ["ClassFigures", "Evaluation", "Figure", "title"]
 
@@ -149,7 +149,9 @@ class Evaluation:
 
     def __str__(self) -> str:
         percent = f"{100 * self.level:g} %"
-        lines = [f"{self.n_rows:,} rows, {len(self.classes)} classes; intervals of {percent}", ""]
+        count = f"{self.n_rows:,} row{'' if self.n_rows == 1 else 's'}"
+        weight = "" if self.weight == self.n_rows else f" of the weight {self.weight:.6g}"
+        lines = [f"{count}{weight}, {len(self.classes)} classes; intervals of {percent}", ""]
         rows: list[tuple[str, ...]] = [("", "value", "low", "high", "interval")]
         rows += [
             (title(f.name), *(_figure(v) for v in (f.value, f.low, f.high)), INTERVALS[f.interval])
@@ -186,7 +188,7 @@ def _cells(*values: float | None) -> list[str]:
 
 
 def _figure(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.4f}"
+    return "" if math.isnan(value) else shown(value)
 
 
 def _short(text: str) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from softreg.arrays import dense
 from softreg.decision.deciding import named_costs
+from softreg.decision.held_out import every_class
 from softreg.errors import DataError, SettingError
 from softreg.metrics import measure
 from softreg.metrics.checks import whole
@@ -83,7 +84,8 @@ def report(
     ShapeError
         Where the rows have other features than the model.
     LabelError
-        Where they have classes that the model has not, or costs are not for its classes.
+        Where they have classes that the model has not, `calibration` has no rows of one, or costs are not for its
+        classes.
     DataError
         Without rows, where the rows have probabilities for labels, or costs are not finite numbers.
 
@@ -122,12 +124,14 @@ def report(
         resamples=resamples,
         seed=seed,
     )
+    if calibration is not None and calibration.n_rows:
+        every_class(model, calibration)
     parts = divided(model, given, other, seed, data_name if other is None else calibration_name)
     trusted, saved = None, None
     if parts is not None:
         trusted, probs = trust(model, *parts)
         if matrix is not None:
-            saved = savings(matrix, probs, parts[1].y, parts[1].weights, resamples, seed)
+            saved = savings(matrix, probs, parts[1].y, parts[1].weights, seed)
     chosen = examples(given.probs, given.y, IMAGES)
     chosen, images = _images(model, data, chosen)
     return Report(

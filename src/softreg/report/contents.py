@@ -60,10 +60,11 @@ def _tiles(report: Report) -> Iterator[dict[str, str]]:
         value = percent(figure.value) if share else number(figure.value, 3)
         low_high = interval(figure.low, figure.high, share) if share else _short_interval(figure.low, figure.high)
         yield {"what": title(name), "value": value, "more": low_high or "no interval"}
+    kind = plural(report.rows.n_rows, "image" if report.images else "row").split()[1]
     yield {
         "what": "judged by",
         "value": whole(report.rows.n_rows),
-        "more": f"{'images' if report.images else 'rows'} of {plural(len(report.fit.classes), 'class', 'classes')}",
+        "more": f"{kind} of {plural(len(report.fit.classes), 'class', 'classes')}",
     }
 
 

@@ -177,6 +177,7 @@ class Trust:
     set_score: str  # "lac", "aps" or "raps"
     own_sets: bool  # whether the scores are the model's
     set_rows: int  # that they are of
+    sets_by_class: bool  # whether what they promise is for the rows of each class
     sets: tuple[Sets, ...]
     absent: tuple[Any, ...]  # classes without rows among those that were fitted to
 

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from softreg.decision import CostMatrix, least_cost
 from softreg.metrics.intervals import bounded_mean
-from softreg.metrics.sums import draws
 from softreg.report.figures import Action, Savings
 
 __all__ = ["savings"]
@@ -16,20 +15,17 @@ Array = NDArray[np.float64]
 LEVEL = 0.95
 
 
-def savings(
-    costs: CostMatrix, probs: Array, y: NDArray[np.intp], weights: Array | None, resamples: int, seed: int
-) -> Savings:
+def savings(costs: CostMatrix, probs: Array, y: NDArray[np.intp], weights: Array | None, seed: int) -> Savings:
     """Compare the two ways to decide on labelled rows.
 
     The action of the likeliest class is the one of its name, where every class has one, else the cheapest for it. The
-    interval is of the mean saving and knows what could be saved or lost by a row (`bounded_mean`); of weighted rows it
-    is by the bootstrap (percentiles), nan without resamples.
+    interval is of the mean saving and knows what could be saved or lost by a row: `bounded_mean`.
 
     Examples
     --------
     >>> table = {"ill": {"treat": 1, "wait": 50}, "well": {"treat": 5, "wait": 0}}
     >>> costs = CostMatrix.from_table(table, ["ill", "well"])
-    >>> found = savings(costs, np.array([[0.2, 0.8], [0.01, 0.99]]), np.array([0, 1]), None, 0, 0)
+    >>> found = savings(costs, np.array([[0.2, 0.8], [0.01, 0.99]]), np.array([0, 1]), None, 0)
     >>> found.changed, found.cost_likeliest, found.cost_least, found.saved
     (1, 25.0, 0.5, 24.5)
     """
@@ -41,13 +37,8 @@ def savings(
     w = np.ones(len(y)) if weights is None else weights
     before, after = costs.costs[y, likeliest], costs.costs[y, least]
     saved = float(w @ (before - after) / w.sum())
-    low = high = np.nan
-    if weights is None:
-        gains = costs.costs[:, own][:, :, None] - costs.costs[:, None, :]  # of a class: one action less another
-        low, high = bounded_mean(before - after, float(gains.min()), float(gains.max()), LEVEL, seed)
-    elif resamples:
-        every = [((w * (before - after)) @ counts) / (w @ counts) for counts in draws(len(y), resamples, seed)]
-        low, high = np.quantile(np.concatenate(every), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    gains = costs.costs[:, own][:, :, None] - costs.costs[:, None, :]  # of a class: one action less another
+    low, high = bounded_mean(before - after, float(gains.min()), float(gains.max()), LEVEL, seed, w)
     A = len(costs.actions)
     counts = [np.bincount(actions, minlength=A).tolist() for actions in (likeliest, least)]
     return Savings(
@@ -59,7 +50,7 @@ def savings(
         float(w @ before / w.sum()),
         float(w @ after / w.sum()),
         saved,
-        float(low),
-        float(high),
+        low,
+        high,
         LEVEL,
     )

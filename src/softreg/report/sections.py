@@ -102,7 +102,7 @@ def of_trust(report: Report) -> dict[str, Any]:
     trust = report.trust
     if trust is None:
         return {"held_out": "", "temperature": "", "absent": "", "few_thresholds": [], "quality": []} | dict.fromkeys(
-            ("after_name", "probabilities", "sets_text", "few_mistakes"), ""
+            ("after_name", "probabilities", "sets_text", "few_mistakes", "by_weight", "set_classes"), ""
         )
     h = trust.held_out
     judged = f"Judged by {report.rows.name}: {plural(h.judged, 'row')}."
@@ -116,7 +116,8 @@ def of_trust(report: Report) -> dict[str, Any]:
     if trust.absent:
         names = ", ".join(map(str, trust.absent[:8])) + (", …" if len(trust.absent) > 8 else "")
         absent = (
-            f"Among the rows fitted to there are none of {names}: what is promised is promised for all rows together."
+            f"Among the rows fitted to there are none of {names}: nothing tells how right their probabilities are, and "
+            "sets promise what they do for all rows together."
         )
     quality = [
         (
@@ -142,6 +143,8 @@ def of_trust(report: Report) -> dict[str, Any]:
         "probabilities": f"Probabilities are with {calibrated(trust)}. " if trust.after is not None else "",
         "sets_text": _sets_text(trust),
         "few_mistakes": _few(trust),
+        "by_weight": "Shares are by weight. " if report.rows.weighted else "",
+        "set_classes": _set_classes(report),
     }
 
 
@@ -158,11 +161,27 @@ def _few(trust: Trust) -> str:
     return f"{count}: what is said of mistakes, and of what they cost, rests on little. More rows would tell more."
 
 
+def _set_classes(report: Report) -> list[tuple[str, list[str]]]:
+    """Return how often sets hold the true class, of the rows of each class, where that is what they promise."""
+    trust = report.trust
+    if trust is None or not trust.sets_by_class or len(report.fit.classes) > CLASSES:
+        return []
+    rows = trust.sets[0].judged.class_rows
+    return [
+        (str(label), [percent(one.judged.class_coverage[k]) for one in trust.sets])
+        for k, label in enumerate(report.fit.classes)
+        if rows[k]
+    ]
+
+
 def _sets_text(trust: Trust) -> str:
     of = "that the model has kept of rows held out" if trust.own_sets else "of the rows fitted to"
     plainly = trust.own or trust.after is None
     more = "" if plainly else ", by probabilities without the temperature, which was fitted to them"
-    text = f"The scores are those {of} ({trust.set_score}{more}). The promise is for an average over such rows:"
+    text = f"The scores are those {of} ({trust.set_score}{more})."
+    if trust.sets_by_class:
+        return f"{text} The promise is for the rows of each class."
+    text = f"{text} The promise is for an average over such rows:"
     low, high = trust.sets[0].kept_low, trust.sets[0].kept_high
     if low is None or high is None:
         return f"{text} of few rows, what is kept may be less."
@@ -182,7 +201,7 @@ def calibrated(trust: Trust) -> str:
 def _temperature(trust: Trust) -> str:
     T = trust.temperature
     if trust.after is None:
-        return f"No temperature was fitted: {trust.note}."
+        return f"No temperature was fitted: {trust.note.rstrip('?')}."
     before, after = trust.before.log_loss, trust.after.log_loss
     verdict = "better" if after < before else "no better"
     if trust.own:

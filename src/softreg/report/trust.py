@@ -86,6 +86,7 @@ def trust(model: Model, fitted: Answers, judged: Answers, held_out: HeldOut) -> 
         conformal.score,
         model.conformal is not None,
         0 if conformal.scores is None else len(conformal.scores),
+        conformal.class_conditional,
         tuple(_sets(conformal, judged, promised) for promised in PROMISES),
         tuple(model.classes[absent].tolist()),
     )
