@@ -258,8 +258,8 @@ def test_classes_are_matched_by_name() -> None:
     shuffled = Dataset(data.X, np.argsort(order)[data.y], data.classes[order])
     assert calibrate(model, shuffled).calibration.scale == calibrate(model, data).calibration.scale  # type: ignore[union-attr]  # both have one
     priors = [calibrate(model, rows, method="vector").class_prior for rows in (shuffled, data)]
-    assert priors[0] == pytest.approx(data.frequencies())
-    assert priors[1] == pytest.approx(data.frequencies())
+    assert priors[0] == pytest.approx(priors[1])
+    assert priors[0] == pytest.approx(data.frequencies(), abs=0.02)
 
 
 REFUSED: list[tuple[dict[str, Any], dict[str, Any], type[Exception], str]] = [

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from softreg import Dataset, Model, Settings, fit
+from softreg import Dataset, Model, Settings, SoftmaxRegression, fit
 from softreg.decision import Scaling, SplitConformal, calibrate, estimate_prior, reweight, shift_prior
-from softreg.errors import DataError, SettingError, ShapeError
+from softreg.errors import DataError, LabelError, SettingError, ShapeError
 
 OLD, NEW = np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.2, 0.7])
 MEANS = np.array([[0.0, 0.0], [1.5, 0.0], [0.0, 1.5]])
@@ -139,11 +141,39 @@ def test_scores_of_sets_are_gone_where_the_classes_are_otherwise_frequent() -> N
     assert shift_prior(model, NEW).conformal is None
 
 
+def test_a_calibration_takes_the_place_of_a_shift_and_its_frequencies(tmp_path: Path) -> None:
+    X, y = place(2000, OLD, 7)
+    held, model = Dataset.from_labels(X, y), here()
+    shift_prior(model, NEW).save(tmp_path / "m")
+    for shifted in (shift_prior(model, NEW), Model.load(tmp_path / "m"), calibrate(model, held, method="vector")):
+        again = calibrate(shifted, held)
+        assert again.predict_proba(X) == pytest.approx(calibrate(model, held).predict_proba(X))
+        assert again.class_prior == pytest.approx(model.class_prior)
+        assert "class_prior" not in again.provenance
+    unknown = replace(model, class_prior=None)
+    assert calibrate(shift_prior(unknown, NEW, OLD), held).class_prior is None
+
+
+def test_partial_fit_goes_on_from_what_was_fitted_and_not_from_a_shift() -> None:
+    X, y = place(300, OLD, 11)
+    model = SoftmaxRegression().fit(X, y).model_
+    plain, shifted = (SoftmaxRegression.from_model(m).partial_fit(X, y) for m in (model, shift_prior(model, NEW)))
+    assert shifted.class_prior_ == pytest.approx(plain.class_prior_)
+    bare = SoftmaxRegression.from_model(replace(model, class_prior=None)).partial_fit(X[:3], y[:3])
+    assert bare.class_prior_ is None
+
+
 def test_biases_of_a_calibration_are_for_the_frequencies_of_its_rows() -> None:
     X, y = place(4000, NEW, 8)
     model = calibrate(here(), Dataset.from_labels(X, y), method="vector")
-    assert model.class_prior == pytest.approx(np.bincount(y) / len(y))
-    assert model.predict_proba(X).mean(axis=0) == pytest.approx(model.class_prior, abs=5e-3)
+    assert model.class_prior == pytest.approx(np.bincount(y) / len(y), abs=2e-3)
+    assert model.predict_proba(X).mean(axis=0) == pytest.approx(model.class_prior)
+    some = Dataset.from_labels(X[y < 2], y[y < 2])
+    absent = calibrate(here(), some, method="vector", allow_absent=True)
+    assert absent.class_prior is not None
+    assert 0 < absent.class_prior[2] < 0.2
+    with pytest.raises(LabelError, match="no held-out rows of 2"):
+        calibrate(absent, some)
 
 
 def test_a_class_that_the_fit_had_no_rows_of_has_no_share_anywhere() -> None:

@@ -127,10 +127,36 @@ TABLES: list[tuple[Any, type[Exception], str]] = [
     ("ill,1,2\nwell,1,2\n", DataError, "first line is of class 'ill'; expected one of actions' names before it"),
     ("y,ill,well\na,1,2\nb,1,2\n", LabelError, "has the classes for columns"),
     (7, DataError, "costs are a int; expected a file"),
+    (pl.DataFrame({"ill": [0, 1], "well": [1, 0]}), DataError, "no column of classes"),
+    (pl.LazyFrame({"class": ["ill", "well"], "a": [1, 0]}), DataError, "collect"),
+    (pd.DataFrame({"a": pd.array([1, None], "Int64")}, index=["ill", "well"]), DataError, "expected a finite number"),
     (pd.DataFrame({"a": [1, 2]}), DataError, "no column of classes and one of each action"),
     (pd.DataFrame({"a": [1, 2]}, index=["ill", "wel"]), LabelError, "'wel' may be meant for 'well'"),
     (pd.DataFrame({"a": [1, np.nan]}, index=["ill", "well"]), DataError, "is nan; expected a finite number"),
 ]
+
+
+NUMBERS = [[0, 50, 9], [1, 0, 9], [9, 9, 0]]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame(NUMBERS),
+        pd.DataFrame(NUMBERS, columns=list("xyz")),
+        pd.DataFrame(NUMBERS, columns=list("xyz"), index=[0, 1, 2]),
+        pl.DataFrame({"label": [0, 1, 2]} | {f"a{k}": [row[k] for row in NUMBERS] for k in range(3)}),
+    ],
+)
+def test_classes_that_are_numbers_are_found_in_a_dataframe(frame: Any) -> None:
+    assert CostMatrix.from_table(frame, [0, 1, 2]).costs.tolist() == NUMBERS
+
+
+def test_a_dataframe_that_may_have_its_classes_in_two_places_is_asked_about() -> None:
+    frame = pd.DataFrame({"label": [1, 0], "x": [5, 0], "y": [0, 1]})
+    with pytest.raises(DataError, match="set_index"):
+        CostMatrix.from_table(frame, [0, 1])
+    assert CostMatrix.from_table(frame.set_index("label"), [0, 1]).costs.tolist() == [[0, 1], [5, 0]]
 
 
 @pytest.mark.parametrize("make", ["index", "column", "polars"])

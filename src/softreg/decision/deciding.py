@@ -211,7 +211,7 @@ def _sets(P: Array, coverage: float | None, conformal: SplitConformal | None) ->
         return None
     if conformal is None:
         raise DataError(
-            "sets need the scores of held-out rows, which this model has not: softreg.decision.calibrate(model, data) "
-            "returns one that has"
+            "sets need the scores of held-out rows, which this model has not: softreg.decision.calibrate(model, data, "
+            "sets='lac') returns one that has"
         )
     return conformal.predict(P, coverage=coverage)

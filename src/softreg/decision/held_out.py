@@ -58,8 +58,8 @@ def calibrate(
     Returns
     -------
     Model
-        The same with `calibration` and `conformal`. Its `predict_proba` is calibrated, `logits` is as it was. Scores
-        that it had are gone where its probabilities changed.
+        The same with `calibration` and `conformal`. Its `predict_proba` is calibrated, `logits` is as it was. What it
+        had of both, and a shift of the prior, is gone where its probabilities changed.
 
     Raises
     ------
@@ -105,10 +105,12 @@ def calibrate(
         z = model.logits(data.X, data.offset)[fitted]
         weights = None if data.weights is None else data.weights[fitted]
         scaling = METHODS[method](z, codes[fitted], sample_weight=weights)
-        model = replace(model, calibration=scaling, conformal=None)
-        if method == "vector":  # whose biases make the probabilities those of classes as frequent as here
-            shares = np.bincount(codes[fitted], weights, model.n_classes)
-            model = replace(model, class_prior=shares / shares.sum())
+        told = dict(model.provenance)  # a shift of the prior goes with the calibration that it was part of
+        prior = told.pop("class_prior", model.class_prior)
+        if method == "vector":  # whose biases make the classes as frequent as here
+            told["class_prior"] = prior
+            prior = np.average(scaling.probabilities(z), axis=0, weights=weights)
+        model = replace(model, calibration=scaling, conformal=None, class_prior=prior, provenance=told)
     if sets is not None:
         probs = model.predict_proba(data.X, data.offset)[parts[1]]
         weights = None if data.weights is None else data.weights[parts[1]]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from softreg.decision.calibration import Scaling
-from softreg.decision.prior import frequencies, paired
+from softreg.decision.prior import paired
 from softreg.errors import DataError
 
 __all__ = ["shift_prior"]
@@ -53,4 +53,5 @@ def shift_prior(model: M, new: ArrayLike, old: ArrayLike | None = None) -> M:
         raise DataError("the model does not say how frequent its classes were where it was fitted; `old` may")
     before, after = paired(model.class_prior if old is None else old, new, model.n_classes)
     scaling = (model.calibration or Scaling()).shifted(np.maximum(before, NOTHING), np.maximum(after, NOTHING))
-    return replace(model, calibration=scaling, conformal=None, class_prior=frequencies(after, "new"))
+    told = {"class_prior": model.class_prior} | dict(model.provenance)  # of the fit, for a calibration after this one
+    return replace(model, calibration=scaling, conformal=None, class_prior=after, provenance=told)

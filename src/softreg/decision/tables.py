@@ -33,7 +33,7 @@ def named_numbers(table: Any, known: Sequence[str]) -> tuple[NDArray[np.float64]
     if isinstance(table, Mapping):
         lines, actions = _of_mapping(table)
     elif is_named_table(table):
-        lines, actions = _of_frame(table)
+        lines, actions = _of_frame(table, known)
     elif isinstance(table, (str, os.PathLike)):
         where = os.fspath(table)
         lines, actions = _of_file(Path(where), known)
@@ -63,23 +63,32 @@ def _of_mapping(table: Mapping[Any, Any]) -> tuple[Lines, list[str]]:
 
 def is_named_table(table: Any) -> bool:
     """Whether it is a DataFrame, of whichever library."""
-    return hasattr(table, "columns") and hasattr(table, "__getitem__")
+    return hasattr(type(table), "columns") and hasattr(type(table), "__getitem__")  # polars warns of a lazy one's own
 
 
-def _of_frame(table: Any) -> tuple[Lines, list[str]]:
-    columns = list(table.columns)
-    index = getattr(table, "index", None)
-    if index is None or type(index).__name__ == "RangeIndex":
-        if len(columns) < 2:
-            raise DataError("the table of costs has no column of classes and one of each action")
-        labels, columns = list(table[columns[0]]), columns[1:]
-    else:
-        labels = list(index)
+def _of_frame(table: Any, known: Sequence[str]) -> tuple[Lines, list[str]]:
+    """Return lines by the index, where that has the classes, and else by the first column."""
+    if hasattr(table, "collect"):
+        raise DataError("the table of costs is a query that has not run: .collect() makes a DataFrame of it")
+    columns, index = list(table.columns), getattr(table, "index", None)
+    labels = [] if index is None else list(map(str, index))
+    if index is None or type(index).__name__ == "RangeIndex":  # which names nothing, but where classes are numbers
+        others = len(columns) > 1 and set(map(str, columns)) != set(known)
+        first = list(map(str, table[columns[0]])) if others else []
+        by_index, by_first = (set(known) <= set(names) for names in (labels, first))
+        if by_index and by_first:
+            raise DataError(
+                "the table of costs has the classes twice, as numbers of its lines and first: .set_index says which"
+            )
+        if not by_index:
+            if not others:
+                raise DataError("the table of costs has no column of classes and one of each action")
+            labels, columns = first, columns[1:]
     actions = [str(name) for name in columns]
     no_twice("the table of costs: actions", actions)
     cells = zip(*(list(table[name]) for name in columns), strict=True)
     lines = [dict(zip(actions, row, strict=True)) for row in cells]
-    return list(zip(map(str, labels), lines, strict=True)), actions
+    return list(zip(labels, lines, strict=True)), actions
 
 
 def _of_file(path: Path, known: Sequence[str]) -> tuple[Lines, list[str]]:
@@ -122,10 +131,10 @@ def read_cells(path: Path, where: str) -> list[list[str]]:
 
 
 def _number(where: str, label: str, action: str, cost: Any) -> float:
-    if cost is None or cost == "":
+    if cost is None or (isinstance(cost, str) and not cost):
         raise DataError(f"{where}: there is no cost of action {action!r} where the class is {label!r}")
     try:
-        number = float(cost)
+        number = float(cost)  # of pandas' NA a TypeError
     except (TypeError, ValueError):
         number = np.nan
     if not np.isfinite(number):

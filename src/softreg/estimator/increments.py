@@ -178,16 +178,20 @@ def _store(
 
 
 def _seen(estimator: Any, data: Dataset, smoothing: float, calls: int) -> tuple[Any, dict[str, Any]]:
-    """Return how frequent the classes were in all rows so far, these included, and what is told of them."""
+    """Return how frequent the classes were in all rows so far, these included, and what is told of them.
+
+    A calibration, and a shift of the prior in it, is not gone on from.
+    """
     told = estimator.__dict__.get("provenance_", {})
     before = told.get("weight", 0.0)
     seen = before + data.weight
-    prior = data.frequencies(smoothing=smoothing)
-    if before and estimator.class_prior_ is not None:
-        known = np.append(rows.host(estimator.class_prior_), 0.0)[
-            labels.places(data.classes, labels.plain(estimator.classes_))
-        ]
-        prior = (before * known + data.weight * prior) / seen
+    now, known = data.frequencies(smoothing=smoothing), told.get("class_prior", estimator.__dict__.get("class_prior_"))
+    prior: NDArray[np.float64] | None = now
+    if known is None and hasattr(estimator, "coef_"):
+        prior = None  # nothing is known of what it was fitted to
+    elif before:
+        place = labels.places(data.classes, labels.plain(estimator.classes_))
+        prior = (before * np.append(rows.host(known), 0.0)[place] + data.weight * now) / seen
     return prior, {
         "n_rows": told.get("n_rows", 0) + data.n_rows,
         "weight": seen,

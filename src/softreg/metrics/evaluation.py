@@ -95,7 +95,7 @@ def measure(
     """
     P = probabilities(probs)
     n, K = P.shape
-    level, resamples = share("level", level), whole("resamples", resamples, 0)
+    level, resamples, seed = share("level", level), whole("resamples", resamples, 0), whole("seed", seed, 0)
     if 0 < resamples < LEAST:
         raise SettingError("resamples", resamples, f"at least {LEAST}, or 0 for no intervals that need them")
     w = None if sample_weight is None else row_weights(sample_weight, n)
@@ -203,8 +203,10 @@ def _table(costs: Any, K: int, classes: NDArray[Any] | None) -> Array:
             "softreg.decision.CostMatrix.from_table makes of a table with names"
         )
     table = np.asarray(costs, float)
-    if table.ndim != 2 or len(table) != K or not table.shape[1] or not np.isfinite(table).all():
-        raise ShapeError("costs", table.shape, f"({K}, actions) of finite numbers: a row for each class")
+    if table.ndim != 2 or len(table) != K or not table.shape[1]:
+        raise ShapeError("costs", table.shape, f"({K}, actions): a row for each class")
+    if not np.isfinite(table).all():
+        raise DataError("costs hold nan or infinite values; expected finite numbers")
     return table
 
 

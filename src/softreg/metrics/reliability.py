@@ -122,7 +122,7 @@ def reliability(
         Labels, as columns of `probs`.
     bins : int
     binning : {"width", "mass"}
-        Of one width, or of as many rows each.
+        Of one width, or of as many rows each, whatever their weights.
     label : int, optional
         Judge this class's probability in every row, in the place of the largest one.
     sample_weight : (n,) array, optional

@@ -71,8 +71,8 @@ class Model:
         The share of each class where the probabilities hold: among the rows of the fit, by weight.
     provenance : mapping
         Of the fit: `n_rows`, the rows it was of, and `weight`, the sum of theirs; `status` and `message`, how it ended;
-        `certificate`, how far above the optimum that is at most, relative to the value, or None. Empty where nobody
-        said.
+        `certificate`, how far above the optimum that is at most, relative to the value, or None; and `class_prior`,
+        where the model's own is of other rows. Empty where nobody said.
     """
 
     W: NDArray[np.float64]

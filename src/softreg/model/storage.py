@@ -55,7 +55,9 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
             "class_prior": None if model.class_prior is None else model.class_prior.tolist(),
         },
         "settings": dict(model.settings),
-        "provenance": dict(model.provenance),
+        "provenance": {
+            name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in model.provenance.items()
+        },
         "history": {
             name: [v if math.isfinite(v) else None for v in values.tolist()] for name, values in model.history.items()
         },
@@ -221,10 +223,13 @@ def _provenance(about: Any) -> dict[str, Any]:
         "status": (str,),
         "message": (str,),
         "certificate": (int, float, type(None)),
+        "class_prior": (list, type(None)),
     }
     if not isinstance(about, dict) or any(type(about[name]) not in kinds[name] for name in about.keys() & kinds.keys()):
         _refuse(f"provenance is {about!r}; expected an object of {', '.join(kinds)}")
-    return about
+    if about.get("class_prior") is None:
+        return about
+    return about | {"class_prior": np.array(_list(about, "class_prior", float))}
 
 
 def _history(about: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
