@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from softreg.cli import judged
 from softreg.cli.deciding import decision_options, rule_from
 from softreg.cli.part import range_option
 from softreg.cli.prior import prior_options, shifted
@@ -81,6 +80,7 @@ def evaluate(
       softreg evaluate tumours.safetensors new.csv --target diagnosis --costs costs.csv --reject-cost 1 --json
     """
     from softreg import metrics
+    from softreg.cli import judged
     from softreg.model import Model
 
     if as_json and as_csv:
@@ -96,12 +96,13 @@ def evaluate(
     asked: dict[str, Any] = {"level": level, "seed": seed}
     found = metrics.evaluate(fitted, rows, costs=rule.costs, top_k=top_k or None, resamples=resamples, **asked)
     codes, report, outcome = metrics.codes_of(rows, fitted.classes), None, None
-    if rule.sets is not None and fitted.conformal is not None:
-        of: dict[str, Any] = {"coverage": rule.sets, "level": level, "sample_weight": rows.weights}
-        report = fitted.conformal.evaluate(fitted.predict_proba(rows.X), codes, **of)
-    if rule.acts:
+    if rule.sets is not None or rule.acts:
         decisions = fitted.decide(rows.X, costs=rule.costs, reject=rule.reject, accept=rule.accept)
-        outcome = decisions.judged(codes, sample_weight=rows.weights, **asked)
+        if rule.sets is not None and fitted.conformal is not None:
+            of: dict[str, Any] = {"coverage": rule.sets, "level": level, "sample_weight": rows.weights}
+            report = fitted.conformal.evaluate(decisions.probs, codes, **of)
+        if rule.acts:
+            outcome = decisions.judged(codes, sample_weight=rows.weights, **asked)
     if as_json:
         more: dict[str, Any] = {}
         if report is not None:
@@ -130,10 +131,12 @@ def evaluate(
 
 def _confusion(found: Evaluation) -> str:
     """Return the matrix as a table: rows are true classes, columns what they were taken for, in the same order."""
+    from softreg.metrics.plain import printable
+
     K = len(found.classes)
     if K > SHOWN:
         return f"the confusion matrix of {K} classes is in --json and --csv"
-    names = ["".join(c if c.isprintable() else " " for c in str(label)) for label in found.classes.tolist()]
+    names = [printable(label) for label in found.classes.tolist()]
     cells = [[f"{count:.6g}" for count in row] for row in found.confusion.tolist()]
     width = max(len(cell) for row in cells for cell in row)
     first = max(len("taken for"), *(min(len(name), 24) for name in names))

@@ -13,7 +13,7 @@ import click
 
 from softreg.data.source import STDIN, parted
 
-__all__ = ["argument", "check_targets", "program", "say_next", "stem"]
+__all__ = ["argument", "check_targets", "is_file", "program", "say_next", "stem"]
 
 PICTURE = "--picture"
 PICTURES = (".png", ".svg", ".pdf", ".jpg", ".webp")
@@ -77,7 +77,12 @@ def _read(ctx: click.Context, replaced: str) -> Iterator[Path]:
     for name, value in ctx.params.items():
         for one in value if isinstance(value, tuple) else (value,):
             if name not in (*WRITTEN, replaced) and isinstance(one, (str, Path)):
-                yield from (Path(part) for part in parted(str(one)) if part and os.path.isfile(part))  # noqa: PTH113 - a text of 300 shares is no name, and Path.is_file raises
+                yield from (Path(part) for part in parted(str(one)) if part and is_file(part))
+
+
+def is_file(text: str) -> bool:
+    """Whether it is the name of a file; Path.is_file raises where a text is too long for one, as many shares are."""
+    return os.path.isfile(text)  # noqa: PTH113 - see above
 
 
 def argument(path: Path | str) -> str:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from softreg.metrics.plain import shown
+from softreg.metrics.plain import printable, shown
 
 if TYPE_CHECKING:
     from softreg.decision import Outcome, SetReport
+    from softreg.metrics.result import Cells
     from softreg.model import Model
 
 __all__ = ["decision_cells", "decision_lines", "set_cells", "set_lines"]
 
 SHOWN = 30  # classes of lines
-Cells = tuple[str, Any, float | None, float | None, float | None, str]  # figure, class, value, low, high, interval
 
 
 def set_lines(report: SetReport, model: Model, asked: float, weighted: bool) -> Iterator[str]:
@@ -30,7 +30,7 @@ def set_lines(report: SetReport, model: Model, asked: float, weighted: bool) -> 
     for k in _present(report)[:SHOWN]:
         ends = _ends(report.class_low[k], report.class_high[k])
         coverage, size = report.class_coverage[k], report.class_mean_size[k]
-        yield f"  of {_name(model.classes[k])}: {coverage:.4f}{ends}; {size:.3f} classes on average"
+        yield f"  of {printable(model.classes[k])}: {coverage:.4f}{ends}; {size:.3f} classes on average"
     if len(_present(report)) > SHOWN:
         yield f"  … and {len(_present(report)) - SHOWN} classes more"
 
@@ -50,7 +50,7 @@ def set_cells(report: SetReport, model: Model, asked: float, weighted: bool) -> 
 def decision_lines(outcome: Outcome, in_mistakes: bool) -> Iterator[str]:
     """Say what was decided and what it cost; `in_mistakes` where a mistake costs 1."""
     counts = zip(outcome.actions, outcome.counts.sum(axis=0).tolist(), strict=True)
-    yield "decided: " + ", ".join(f"{count:,} {_name(name)}" for name, count in counts)
+    yield "decided: " + ", ".join(f"{count:,} {printable(name)}" for name, count in counts)
     if outcome.accepted < 1:
         of = "of the weight" if outcome.weighted else "of the rows"
         yield f"accepted: {outcome.accepted:.4f} {of}{_ends(outcome.accepted_low, outcome.accepted_high)}"
@@ -68,10 +68,6 @@ def decision_cells(outcome: Outcome) -> Iterator[Cells]:
     yield "accepted", "", outcome.accepted, *ends, _kind(outcome.weighted)
     what = "cost_of_accepted" if outcome.of_accepted else "decision_cost"
     yield what, "", outcome.cost, outcome.low, outcome.high, "none" if math.isnan(outcome.low) else "bounded"
-
-
-def _name(label: Any) -> str:
-    return "".join(c if c.isprintable() else " " for c in str(label))
 
 
 def _present(report: SetReport) -> list[int]:

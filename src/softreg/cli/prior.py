@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from softreg.cli.files import is_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,8 +94,7 @@ def shares(option: str, text: str, classes: NDArray[Any]) -> NDArray[np.float64]
     if text == EQUAL:
         return np.full(len(known), 1 / len(known))
     where = f"{option} {text}"
-    # Path.is_file raises where a name is too long for one, as shares of many classes are.
-    pairs = _of_file(Path(text), where) if os.path.isfile(text) else _of_text(where, text)  # noqa: PTH113 - see above
+    pairs = _of_file(Path(text), where) if is_file(text) else _of_text(where, text)
     names = [name for name, _ in pairs]
     match_names(where, names, known)
     by_name = {name: _number(where, name, share) for name, share in pairs}

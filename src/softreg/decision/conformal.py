@@ -52,7 +52,7 @@ def conformal_quantile(scores: ArrayLike, coverage: float, sample_weight: ArrayL
     """
     values = np.asarray(scores, float)
     n = len(values)
-    place = Fraction(repr(share("coverage", coverage))) * (n + 1)
+    place = _place(coverage, n)
     if place > n:
         return math.inf
     if sample_weight is None:
@@ -62,6 +62,10 @@ def conformal_quantile(scores: ArrayLike, coverage: float, sample_weight: ArrayL
     so_far = np.cumsum(w[order]) * (n / w.sum())
     at = int(np.searchsorted(so_far, float(place) - ROUNDING * n))
     return float(values[order[min(at, n - 1)]])
+
+
+def _place(coverage: float, n: int) -> Fraction:
+    return Fraction(repr(share("coverage", coverage))) * (n + 1)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -180,6 +184,28 @@ class SplitConformal:
         _every_class(codes, self.n_classes, None)
         of_class = [codes == k for k in range(self.n_classes)]
         return np.array([conformal_quantile(scores[k], coverage, None if w is None else w[k]) for k in of_class])
+
+    def spread(self, coverage: float | None = None, level: float = 0.95) -> tuple[float, float] | None:
+        """Return between what coverages sets of so many held-out rows are, at this level: of Beta(k, n + 1 − k).
+
+        None by class, with weights, and where there are too few rows to leave a class out.
+
+        Examples
+        --------
+        >>> settings = SplitConformal("lac").fit([[0.9, 0.1], [0.2, 0.8]] * 50, [0, 1] * 50)
+        >>> low, high = settings.spread(0.9)
+        >>> print(f"{low:.3f} to {high:.3f}")
+        0.836 to 0.951
+        """
+        from scipy.special import betaincinv
+
+        n, coverage = len(self._fitted()[0]), self.coverage if coverage is None else coverage
+        k = math.ceil(_place(coverage, n))
+        if self.class_conditional or self.weights is not None or k > n:
+            return None
+        tail = (1 - share("level", level)) / 2
+        low, high = betaincinv(k, n + 1 - k, [tail, 1 - tail])
+        return float(low), float(high)
 
     def predict(self, probs: ArrayLike, *, coverage: float | None = None) -> NDArray[np.bool_]:
         """Sets of classes, one for each row.

@@ -17,7 +17,7 @@ from softreg.decision.outcome import Outcome, outcome
 from softreg.decision.rejection import Rejection, accepted_share
 from softreg.decision.tables import is_named_table
 from softreg.errors import DataError, SettingError, ShapeError
-from softreg.metrics.checks import probabilities
+from softreg.metrics.checks import number, probabilities
 
 __all__ = ["Decisions", "decide", "named_costs"]
 
@@ -192,8 +192,8 @@ def _with(names: NDArray[Any], more: str) -> NDArray[Any]:
 
 
 def _check_price(reject: Any, with_costs: bool) -> None:
-    known = isinstance(reject, (int, float, np.integer, np.floating)) and not isinstance(reject, bool)
-    if not (known and math.isfinite(reject) and (with_costs or 0 <= reject <= 1)):
+    price = number(reject)
+    if not (math.isfinite(price) and (with_costs or 0 <= price <= 1)):
         wanted = "a finite number" if with_costs else "a number from 0 to 1, in units of the cost of a mistake"
         raise SettingError("reject", reject, wanted)
 

@@ -108,7 +108,7 @@ def calibrate(
         told = dict(model.provenance)  # a shift of the prior goes with the calibration that it was part of
         prior = told.pop("class_prior", model.class_prior)
         if method == "vector":  # whose biases make the classes as frequent as here
-            told["class_prior"] = prior
+            told["class_prior"] = None if prior is None else np.asarray(prior).tolist()
             prior = np.average(scaling.probabilities(z), axis=0, weights=weights)
         model = replace(model, calibration=scaling, conformal=None, class_prior=prior, provenance=told)
     if sets is not None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softreg.errors import DataError, SettingError, ShapeError
-from softreg.metrics.checks import labels, probabilities, row_weights
+from softreg.metrics.checks import labels, number, probabilities, row_weights
 
 __all__ = ["Rejection", "RiskCoverage", "accepted_share", "risk_coverage"]
 
@@ -176,8 +176,7 @@ def accepted_share(confidence: Array, accept: float) -> NDArray[np.bool_]:
 
 
 def _check_share(accept: Any) -> None:
-    known = isinstance(accept, (int, float, np.integer, np.floating)) and not isinstance(accept, bool)
-    if not (known and 0 < accept <= 1):  # nan too
+    if not 0 < number(accept) <= 1:  # nan too
         raise SettingError("accept", accept, "a share of rows in (0, 1]")
 
 

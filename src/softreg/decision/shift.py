@@ -53,5 +53,6 @@ def shift_prior(model: M, new: ArrayLike, old: ArrayLike | None = None) -> M:
         raise DataError("the model does not say how frequent its classes were where it was fitted; `old` may")
     before, after = paired(model.class_prior if old is None else old, new, model.n_classes)
     scaling = (model.calibration or Scaling()).shifted(np.maximum(before, NOTHING), np.maximum(after, NOTHING))
-    told = {"class_prior": model.class_prior} | dict(model.provenance)  # of the fit, for a calibration after this one
+    own = None if model.class_prior is None else model.class_prior.tolist()
+    told = {"class_prior": own} | dict(model.provenance)  # of the fit, for a calibration after this one
     return replace(model, calibration=scaling, conformal=None, class_prior=after, provenance=told)

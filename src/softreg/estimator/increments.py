@@ -191,7 +191,7 @@ def _seen(estimator: Any, data: Dataset, smoothing: float, calls: int) -> tuple[
         prior = None  # nothing is known of what it was fitted to
     elif before:
         place = labels.places(data.classes, labels.plain(estimator.classes_))
-        prior = (before * np.append(rows.host(known), 0.0)[place] + data.weight * now) / seen
+        prior = (before * np.append(np.asarray(rows.host(known), float), 0.0)[place] + data.weight * now) / seen
     return prior, {
         "n_rows": told.get("n_rows", 0) + data.n_rows,
         "weight": seen,

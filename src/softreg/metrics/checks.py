@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from softreg.data.targets import near_one
 from softreg.errors import DataError, LabelError, SettingError, ShapeError
 
-__all__ = ["labels", "positive", "probabilities", "row_weights", "share", "whole"]
+__all__ = ["labels", "number", "positive", "probabilities", "row_weights", "share", "whole"]
 
 Array = NDArray[np.float64]
 
@@ -111,18 +111,18 @@ def row_weights(weights: ArrayLike | None, n: int) -> Array:
 
 def share(name: str, value: Any) -> float:
     """Return a number strictly between 0 and 1 as a float; raise SettingError for any other."""
-    number = _number(value)
-    if not 0 < number < 1:  # nor nan
+    found = number(value)
+    if not 0 < found < 1:  # nor nan
         raise SettingError(name, value, "a number between 0 and 1")
-    return number
+    return found
 
 
 def positive(name: str, value: Any) -> float:
     """Return a finite number above 0 as a float; raise SettingError for any other."""
-    number = _number(value)
-    if not 0 < number < math.inf:
+    found = number(value)
+    if not 0 < found < math.inf:
         raise SettingError(name, value, "a finite number above 0")
-    return number
+    return found
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:
@@ -133,7 +133,8 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     return int(number)
 
 
-def _number(value: Any) -> float:
+def number(value: Any) -> float:
+    """Return a number as a float; nan for what is none, True and False among that."""
     return float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
 
 

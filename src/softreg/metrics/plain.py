@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["plain", "shown"]
+__all__ = ["plain", "printable", "shown"]
 
 
 def plain(value: Any) -> Any:
@@ -31,6 +31,17 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def printable(label: Any) -> str:
+    r"""Return a label as text on one line: spaces for what moves a line or a cursor.
+
+    Examples
+    --------
+    >>> printable("a\nb")
+    'a b'
+    """
+    return "".join(c if c.isprintable() else " " for c in str(label))
 
 
 def shown(value: float) -> str:

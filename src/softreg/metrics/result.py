@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softreg.metrics.plain import plain, shown
+from softreg.metrics.plain import plain, printable, shown
 
 __all__ = ["ClassFigures", "Evaluation", "Figure", "title"]
 
 Array = NDArray[np.float64]
 Part = tuple[Array, Array, Array]  # value, low, high, (K,) each
+Cells = tuple[str, Any, float | None, float | None, float | None, str]  # figure, class, value, low, high, interval
 SHOWN = 30  # classes of a printed table
 INTERVALS = {
     "exact": "exact (Clopper–Pearson)",
@@ -120,7 +121,7 @@ class Evaluation:
             "confusion": c.confusion.tolist(),
         }
 
-    def to_csv(self, more: Iterable[tuple[str, Any, float | None, float | None, float | None, str]] = ()) -> str:
+    def to_csv(self, more: Iterable[Cells] = ()) -> str:
         """Return the figures as CSV: figure, class (empty for all), predicted, value, low, high, interval.
 
         The confusion matrix is in it by the pairs of classes that occur, the true one and what was `predicted`. After
@@ -192,7 +193,7 @@ def _figure(value: float) -> str:
 
 
 def _short(text: str) -> str:
-    text = "".join(c if c.isprintable() else " " for c in text)
+    text = printable(text)
     return text if len(text) <= 24 else text[:23] + "…"
 
 

@@ -134,22 +134,20 @@ class Path:
             )
             smooth = objective.smooth if isinstance(objective, CompositeObjective) else objective
             overflow.explain(smooth, begun.theta if isinstance(begun, Trail) else begun, solution)
-        model = replace(
-            _model(present, objective, solution.theta, settings, solution, scores),
-            class_prior=self._class_prior,
-            provenance={
-                "n_rows": self._smooth.n_rows,
-                "weight": self._smooth.weight,
-                "status": solution.status.name,
-                "message": present.told(solution.message),
-                "certificate": solution.certificate if math.isfinite(solution.certificate) else None,
-            },
-        )
+        provenance = {
+            "n_rows": self._smooth.n_rows,
+            "weight": self._smooth.weight,
+            "status": solution.status.name,
+            "message": present.told(solution.message),
+            "certificate": solution.certificate if math.isfinite(solution.certificate) else None,
+        }
+        about: dict[str, Any] = {"class_prior": self._class_prior, "provenance": provenance}
+        model = _model(present, objective, solution.theta, settings, solution, scores, **about)
         self._remember(solution, smooth)
         solution = replace(
             solution,
             theta=present.widen(solution.theta),
-            message=model.provenance["message"],
+            message=str(provenance["message"]),
             chosen=chosen,
             separation=solution.separation and present.separation(solution.separation),
             trail=None,
@@ -185,6 +183,7 @@ def _model(
     settings: Settings,
     solution: Solution | None = None,
     scores: list[Score] | None = None,
+    **about: Any,
 ) -> Model:
     data = present.whole
     history = {}
@@ -214,4 +213,5 @@ def _model(
         data.image_shape,
         settings.as_dict(),
         history,
+        **about,
     )

@@ -55,9 +55,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
             "class_prior": None if model.class_prior is None else model.class_prior.tolist(),
         },
         "settings": dict(model.settings),
-        "provenance": {
-            name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in model.provenance.items()
-        },
+        "provenance": dict(model.provenance),
         "history": {
             name: [v if math.isfinite(v) else None for v in values.tolist()] for name, values in model.history.items()
         },
@@ -227,9 +225,9 @@ def _provenance(about: Any) -> dict[str, Any]:
     }
     if not isinstance(about, dict) or any(type(about[name]) not in kinds[name] for name in about.keys() & kinds.keys()):
         _refuse(f"provenance is {about!r}; expected an object of {', '.join(kinds)}")
-    if about.get("class_prior") is None:
-        return about
-    return about | {"class_prior": np.array(_list(about, "class_prior", float))}
+    if about.get("class_prior") is not None:
+        _list(about, "class_prior", float)
+    return about
 
 
 def _history(about: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:

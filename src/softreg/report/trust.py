@@ -129,18 +129,5 @@ def _quality(log_probs: Array, rows: Answers) -> Quality:
 def _sets(conformal: SplitConformal, judged: Answers, promised: float) -> Sets:
     limit = float(conformal.thresholds(promised)[0])
     found = conformal.evaluate(judged.probs, judged.y, coverage=promised, sample_weight=judged.weights)
-    known = math.isfinite(limit)
-    ends = _kept(conformal, promised) if known else (None, None)
-    return Sets(promised, 1 - limit if known else None, found, *ends)
-
-
-def _kept(conformal: SplitConformal, promised: float) -> tuple[float | None, float | None]:
-    """Return between what coverages sets of so many held-out rows are, 19 times of 20: Beta(k, n + 1 − k)."""
-    from scipy.special import betaincinv
-
-    if conformal.class_conditional or conformal.weights is not None or conformal.scores is None:
-        return None, None
-    n = len(conformal.scores)
-    k = math.ceil(round(promised * (n + 1), 9))
-    low, high = betaincinv(k, n + 1 - k, [0.025, 0.975])
-    return float(low), float(high)
+    ends = conformal.spread(promised) or (None, None)
+    return Sets(promised, 1 - limit if math.isfinite(limit) else None, found, *ends)
